@@ -1,0 +1,81 @@
+# Every target leaves the command at .venv/bin/postmuster. `make` alone shows this list.
+# A long run shows how far it is; what is already done is not done again.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+MAKEFLAGS += --no-print-directory
+
+PEOPLE ?= 2000
+SEED ?= 1
+OUT ?= demo-out
+RELAY ?=
+PYTHON ?=
+TESTS ?= tests
+UPGRADE ?=
+
+BIN := .venv/bin
+
+# The first Python that is new enough and can run; PYTHON= names another.
+define find_python
+	for candidate in "$(PYTHON)" python3 python3.14 python3.13 python3.12 python3.11; do \
+	  if [[ -n "$$candidate" ]] && "$$candidate" -c 'import sys; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1; \
+	  then python="$$candidate"; break; fi; done; \
+	if [[ -z "$${python:-}" ]]; then \
+	  echo "No Python 3.11 or later was found; install one (Debian: apt-get install python3 python3-venv) and run make again." >&2; \
+	  exit 1; fi
+endef
+
+.PHONY: help setup ready-demo ready-dev demo test test-fast lint check up bench corpus docs-figures clean-data lock fmt
+
+help: ## Show this list
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## (.*)/  \1|\2/' | column -t -s '|'
+
+setup: ready-dev ## Make .venv with everything, for developing
+
+ready-demo:
+	@$(find_python); "$$python" tools/bootstrap.py demo
+
+ready-dev:
+	@$(find_python); "$$python" tools/bootstrap.py dev
+
+demo: ready-demo ## Run a whole muster with a simulated organisation: PEOPLE= SEED= OUT= RELAY=
+	@"$(BIN)/postmuster" demo --people "$(PEOPLE)" --seed "$(SEED)" --out "$(OUT)" $(if $(RELAY),--relay "$(RELAY)")
+
+up: ready-demo ## Start the database and the workers, and stay
+	@"$(BIN)/postmuster" up
+
+bench: ready-demo ## Measure everything, with the yardsticks beside
+	@"$(BIN)/postmuster" bench all
+
+test: ready-dev ## Run every test: TESTS=path narrows it
+	@"$(BIN)/python" -m pytest $(TESTS)
+
+test-fast: ready-dev ## Run the tests without the long walks
+	@"$(BIN)/python" -m pytest -m "not slow" $(TESTS)
+
+lint: ready-dev ## Check style, types and the layers of the house
+	@"$(BIN)/ruff" check .
+	@"$(BIN)/ruff" format --check .
+	@"$(BIN)/mypy"
+	@"$(BIN)/lint-imports" --config .importlinter
+
+check: lint test ## What has to pass before a change goes in: lint and test
+
+fmt: ready-dev ## Write the code in the house's style
+	@"$(BIN)/ruff" check --fix .
+	@"$(BIN)/ruff" format .
+
+corpus: ready-dev ## Read the corpora of mail and print what was right and wrong
+	@"$(BIN)/postmuster" bench corpus
+
+docs-figures: ready-dev ## Draw the figures of the documentation again
+	@"$(BIN)/postmuster" bench figures
+
+clean-data: ready-demo ## Stop our own database server and remove var/ and demo-out/
+	@"$(BIN)/python" -m postmuster.runtime.postgres remove var demo-out
+
+lock: ready-dev ## Write the lock files again from pyproject.toml: UPGRADE=1 takes newer versions
+	@"$(BIN)/python" -m pip install --quiet --require-hashes -r requirements/lock.txt
+	@tools/lock.sh $(if $(UPGRADE),--upgrade)
