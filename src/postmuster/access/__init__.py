@@ -1,0 +1,1 @@
+"""Officers, their roles, and who acts."""

@@ -1,0 +1,1 @@
+"""What every room stands on: the clock, public ids, named SQL and the root of all errors."""

@@ -1,0 +1,86 @@
+"""Named SQL and database errors that repeat nobody's data.
+
+`load("outbound")` reads `outbound/sql/*.sql`; a statement begins at a line `-- name: claim_batch` and ends at the next.
+`guarded()` turns whatever the driver raises into a `Transient` (try again) or a `Defect`, naming the SQLSTATE only.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import importlib.resources
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from functools import cache
+from typing import Any
+
+import psycopg
+from django.db import Error as DjangoError
+from django.db import connection
+
+from postmuster.base.errors import Defect, PostmusterError, Transient
+
+_NAME = re.compile(r"^-- name: (\w+)\s*$", re.MULTILINE)
+# 08 connection, 40 serialisation, 53 resources, 57 operator intervention (57014 is a statement timeout), 55P03 lock wait.
+_TRY_AGAIN = ("08", "40", "53", "57", "55P03")
+
+Parameters = Mapping[str, Any] | Sequence[Any]
+Row = tuple[Any, ...]
+
+
+@cache
+def load(room: str) -> Mapping[str, str]:
+    """All named statements of a room."""
+    found: dict[str, str] = {}
+    folder = importlib.resources.files("postmuster").joinpath(room, "sql")
+    for file in sorted(folder.iterdir(), key=lambda entry: entry.name):
+        pieces = _NAME.split(file.read_text(encoding="utf-8"))
+        for name, text in zip(pieces[1::2], pieces[2::2], strict=True):
+            if name in found:
+                raise Defect(f"The statement {name} stands twice in {room}/sql; nothing was run.")
+            found[name] = text.strip().rstrip(";")
+    return found
+
+
+@contextlib.contextmanager
+def guarded() -> Iterator[None]:
+    """Let no database error out with the row it quotes."""
+    try:
+        yield
+    except (DjangoError, psycopg.Error) as error:
+        raise _without_detail(error) from None
+
+
+def _without_detail(error: BaseException) -> PostmusterError:
+    cause = error if isinstance(error, psycopg.Error) else error.__cause__
+    state = getattr(cause, "sqlstate", None) or ""
+    kind = type(cause or error).__name__
+    if isinstance(cause, psycopg.OperationalError) or state.startswith(_TRY_AGAIN):
+        return Transient(
+            f"The database could not do this now ({state or kind}); what was committed is kept; try again, and run "
+            "`postmuster check` if it stays so."
+        )
+    return Defect(f"The database refused a statement ({state or kind}); it was rolled back whole; please report it.")
+
+
+def rows(statement: str, parameters: Parameters = ()) -> list[Row]:
+    """Run one statement on this thread's connection and return all it gives."""
+    with guarded(), connection.cursor() as cursor:
+        cursor.execute(statement, parameters)
+        return cursor.fetchall() if cursor.description else []
+
+
+def row(statement: str, parameters: Parameters = ()) -> Row | None:
+    found = rows(statement, parameters)
+    return found[0] if found else None
+
+
+def value(statement: str, parameters: Parameters = ()) -> Any:
+    found = row(statement, parameters)
+    return found[0] if found else None
+
+
+def execute(statement: str, parameters: Parameters = ()) -> int:
+    """Run one statement for its effect; returns the number of rows it touched."""
+    with guarded(), connection.cursor() as cursor:
+        cursor.execute(statement, parameters)
+        return int(cursor.rowcount)

@@ -1,0 +1,1 @@
+"""What may happen now: stops and pauses, and the gate that everyone asks."""

@@ -1,0 +1,1 @@
+"""What people answered: verdicts, answers that count, and cases for people."""

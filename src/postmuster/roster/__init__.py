@@ -1,0 +1,1 @@
+"""People, mailboxes, components and employment classes, in numbered versions."""

@@ -1,0 +1,157 @@
+"""Configuration, read once and passed down as frozen values.
+
+The settings file is TOML; `postmuster init` writes one with a comment on every key. It is found by `POSTMUSTER_SETTINGS`
+or is `postmuster.toml` in the working folder. Only this package reads the environment (`POSTMUSTER_SETTINGS`,
+`POSTMUSTER_ROLE`, `POSTMUSTER_CLOCK`, `DATABASE_URL`). Unknown keys are refused: a limit misspelt is a limit not kept.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import tomllib
+import types
+import typing
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from postmuster.base.errors import Refused
+
+SETTINGS_VARIABLE = "POSTMUSTER_SETTINGS"
+ROLE_VARIABLE = "POSTMUSTER_ROLE"
+CLOCK_VARIABLE = "POSTMUSTER_CLOCK"
+DATABASE_VARIABLE = "DATABASE_URL"
+DEFAULT_FILE = "postmuster.toml"
+
+
+@dataclass(frozen=True, slots=True)
+class Organisation:
+    """Who writes."""
+
+    name: str = "The organisation"
+    domain: str = "agency.example"
+    time_zone: str = "UTC"
+    language: str = "en"
+
+
+@dataclass(frozen=True, slots=True)
+class Relay:
+    """Where mail leaves: a submission service that owns the queues to the world."""
+
+    host: str = "127.0.0.1"
+    port: int = 25
+    ehlo_name: str = "localhost"
+    bounce_domain: str = "bounce.agency.example"
+    dkim_domain: str = "agency.example"
+    dkim_selector: str = "pm1"
+    connections: int = 4
+    max_in_relay: int = 2000
+    first_retry_s: int = 300
+    give_up_after_s: int = 345_600
+
+
+@dataclass(frozen=True, slots=True)
+class Intake:
+    """Where replies and reports come in, by LMTP from the MTA in front."""
+
+    host: str = "127.0.0.1"
+    port: int = 2424
+    domain: str = "reply.agency.example"
+    reply_local_part: str = "reply"
+    subaddress_separator: str = "+"
+    authserv_id: str = ""
+    max_message_octets: int = 52_428_800
+    token_days: int = 400
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """How much one machine does at once."""
+
+    workers: int = 2
+    batch_rows: int = 500
+    lease_s: int = 60
+    digest_batch_rows: int = 50
+    letter_window_s: int = 86_400
+
+
+@dataclass(frozen=True, slots=True)
+class Authentication:
+    """Where DNS answers come from: `zone_file` names a JSON file of TXT records for closed networks and rehearsals."""
+
+    zone_file: str = ""
+    resolver: str = ""
+    timeout_s: int = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """All settings; `file` is where they were read, `home` its folder, against which relative places are taken."""
+
+    file: Path
+    organisation: Organisation = field(default_factory=Organisation)
+    relay: Relay = field(default_factory=Relay)
+    intake: Intake = field(default_factory=Intake)
+    work: Work = field(default_factory=Work)
+    authentication: Authentication = field(default_factory=Authentication)
+    data: str = "var"
+    keys: str = "keys"
+
+    @property
+    def home(self) -> Path:
+        return self.file.parent
+
+    @property
+    def data_dir(self) -> Path:
+        return self.home / self.data
+
+    @property
+    def key_dir(self) -> Path:
+        return self.home / self.keys
+
+    @property
+    def logins_file(self) -> Path:
+        """Where the roles' logins to the database are kept (mode 0600)."""
+        return self.key_dir / "database.json"
+
+
+def settings_path() -> Path:
+    return Path(os.environ.get(SETTINGS_VARIABLE) or DEFAULT_FILE).absolute()
+
+
+def load(path: Path | None = None) -> Settings:
+    """Read the settings file; `Refused` names the key that is wrong."""
+    file = (path or settings_path()).absolute()
+    try:
+        given = tomllib.loads(file.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise Refused(f"There is no settings file at {file}; nothing was done; run `postmuster init` first.") from None
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise Refused(f"The settings file {file} could not be read ({error}); nothing was done; mend it.") from None
+    return typing.cast(Settings, _fill(Settings, given | {"file": file}, where=""))
+
+
+def _fill(shape: type[Any], given: dict[str, Any], where: str) -> object:
+    hints = typing.get_type_hints(shape)
+    for key in given:
+        if key not in hints:
+            known = ", ".join(sorted(set(hints) - {"file"}))
+            raise Refused(f"The settings file has an unknown key “{where}{key}”; known here are {known}.")
+    values = {key: _value(hints[key], value, f"{where}{key}") for key, value in given.items()}
+    return shape(**values)
+
+
+def _value(hint: Any, value: Any, where: str) -> Any:
+    if dataclasses.is_dataclass(hint):
+        if not isinstance(value, dict):
+            raise Refused(f"The settings key “{where}” is a section; write it as [{where}].")
+        return _fill(typing.cast(type[Any], hint), value, f"{where}.")
+    wanted = typing.get_origin(hint) or hint
+    if (
+        isinstance(wanted, types.UnionType)
+        or not isinstance(value, wanted)
+        or isinstance(value, bool) != (hint is bool)
+    ):
+        raise Refused(f"The settings key “{where}” must be {getattr(hint, '__name__', hint)}; it is {value!r}.")
+    return value

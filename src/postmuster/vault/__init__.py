@@ -1,0 +1,1 @@
+"""Sealed bytes by reference, under keys that can die."""
