@@ -97,7 +97,14 @@ def offer(title: str = "An offer to resign in turn for leave until September") -
         by_class=classes(states),
         replies=kinds | {"complaint": 3, "unreadable": 2},
         replies_over_time=buckets,
-        answers={"election:Resign": 1204, "election:Stay": 311, "decline": 96, "question": 41, "withdraw": 17, "unclear": 9},
+        answers={
+            "election:Resign": 1204,
+            "election:Stay": 311,
+            "decline": 96,
+            "question": 41,
+            "withdraw": 17,
+            "unclear": 9,
+        },
         answers_waiting=38,
         needs_confirmation=122,
         cases={"other_author": 14, "unclear": 9, "question": 41, "class_not_eligible": 3},
@@ -122,7 +129,7 @@ def offer(title: str = "An offer to resign in turn for leave until September") -
 
 
 def announcement() -> NoticeFigures:
-    states = {state: 0 for state in State} | {State.RELAYED: 37, State.WITHHELD: 3}
+    states = dict.fromkeys(State, 0) | {State.RELAYED: 37, State.WITHHELD: 3}
     return NoticeFigures(
         id="n3",
         kind="announcement",
@@ -139,7 +146,14 @@ def announcement() -> NoticeFigures:
 
 def empty() -> NoticeFigures:
     return NoticeFigures(
-        id="n4", kind="test", title="A test of the mail", state="released", round=1, audience=0, states={}, generated_at=NOW
+        id="n4",
+        kind="test",
+        title="A test of the mail",
+        state="released",
+        round=1,
+        audience=0,
+        states={},
+        generated_at=NOW,
     )
 
 
@@ -150,7 +164,12 @@ def organisation_report() -> OrganisationReport:
         people_counted=first.audience,
         checks=(
             Check("Everyone in the audience has exactly one state.", True, first.audience, sum(first.states.values())),
-            Check("The relay accepted as many mails as the book says were handed over.", True, first.reached, first.reached),
+            Check(
+                "The relay accepted as many mails as the book says were handed over.",
+                True,
+                first.reached,
+                first.reached,
+            ),
             Check("Each letter the book has, the relay saw.", True, 2731, 2731),
         ),
         seconds={"expand": 1.84, "send": 9.71, "digest": 12.2},

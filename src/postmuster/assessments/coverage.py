@@ -113,9 +113,7 @@ def _voluntary(notice: Claims, document: AssessmentDocument, name: str) -> list[
 def _retention(notice: Claims, document: AssessmentDocument, name: str) -> list[str]:
     terms = [item.max_days for item in document.retention if _folded(item.schedule) == _folded(notice.schedule)]
     if not terms:
-        return [
-            f"The notice is kept under schedule {notice.schedule}, which section retention of {name} lacks."
-        ]
+        return [f"The notice is kept under schedule {notice.schedule}, which section retention of {name} lacks."]
     if notice.retention_days > max(terms):
         return [
             f"The notice is kept {notice.retention_days} days; section retention of {name} allows "

@@ -20,7 +20,9 @@ MAX_PARAMETERS = 100  # per field; a real one has under ten (own corpora, larges
 MAX_CHARSET_CHARS = 40  # RFC 2978 §2.3 allows 40
 
 # Two octets or a shift state make one character here: such text can look like valid UTF-8 by accident, so the label goes first.
-_LABEL_FIRST = re.compile(r"(?:iso-?2022|hz|utf-?7|utf-?16|utf-?32|gb|big5|shift|sjis|ms932|windows-31j|cp9|euc|johab|ks_c)")
+_LABEL_FIRST = re.compile(
+    r"(?:iso-?2022|hz|utf-?7|utf-?16|utf-?32|gb|big5|shift|sjis|ms932|windows-31j|cp9|euc|johab|ks_c)"
+)
 _LABELS = {
     "iso-8859-1": "windows-1252", "us-ascii": "windows-1252", "ascii": "windows-1252", "latin1": "windows-1252",
     "gb2312": "gb18030", "gbk": "gb18030", "ks_c_5601-1987": "cp949", "euc-kr": "cp949", "shift_jis": "cp932",
@@ -28,7 +30,9 @@ _LABELS = {
     "windows-874": "cp874", "x-mac-roman": "mac-roman", "macintosh": "mac-roman", "utf8mb4": "utf-8",
 }  # fmt: skip
 # Python codecs that are no charsets of mail, or that cost more than linear time (punycode).
-_NO_CHARSETS = frozenset({"idna", "punycode", "unicode_escape", "raw_unicode_escape", "undefined", "unicode_internal", "mbcs", "oem"})
+_NO_CHARSETS = frozenset(
+    {"idna", "punycode", "unicode_escape", "raw_unicode_escape", "undefined", "unicode_internal", "mbcs", "oem"}
+)
 _CHARSET = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:+-]{0,39}\Z")
 
 

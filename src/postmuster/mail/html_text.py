@@ -20,12 +20,73 @@ MAX_QUOTE_DEPTH = 10  # deeper quoting is written as this deep; each level costs
 MAX_OPEN_ELEMENTS = 500  # deeper elements lose their block structure, not their words
 MAX_LINKS = 1_000
 
-_SKIPPED = frozenset({"script", "style", "head", "title", "noscript", "template", "svg", "math", "object", "iframe", "textarea", "select"})
+_SKIPPED = frozenset(
+    {
+        "script",
+        "style",
+        "head",
+        "title",
+        "noscript",
+        "template",
+        "svg",
+        "math",
+        "object",
+        "iframe",
+        "textarea",
+        "select",
+    }
+)
 _RAW = frozenset({"script", "style", "title", "textarea", "iframe", "noscript"})
-_VOID = frozenset({"br", "hr", "img", "input", "meta", "link", "area", "base", "col", "embed", "wbr", "source", "track", "param"})
+_VOID = frozenset(
+    {"br", "hr", "img", "input", "meta", "link", "area", "base", "col", "embed", "wbr", "source", "track", "param"}
+)
 _BLOCKS = frozenset(
-    "address article aside blockquote body center dd details dialog dir div dl dt fieldset figcaption figure footer form h1 h2 h3 h4 h5 "
-    "h6 header hgroup html legend li main menu nav ol p pre section summary table tbody tfoot thead tr ul caption".split()
+    [
+        "address",
+        "article",
+        "aside",
+        "blockquote",
+        "body",
+        "center",
+        "dd",
+        "details",
+        "dialog",
+        "dir",
+        "div",
+        "dl",
+        "dt",
+        "fieldset",
+        "figcaption",
+        "figure",
+        "footer",
+        "form",
+        "h1",
+        "h2",
+        "h3",
+        "h4",
+        "h5",
+        "h6",
+        "header",
+        "hgroup",
+        "html",
+        "legend",
+        "li",
+        "main",
+        "menu",
+        "nav",
+        "ol",
+        "p",
+        "pre",
+        "section",
+        "summary",
+        "table",
+        "tbody",
+        "tfoot",
+        "thead",
+        "tr",
+        "ul",
+        "caption",
+    ]
 )
 _SPACED = frozenset({"p", "ul", "ol", "pre", "h1", "h2", "h3", "h4", "h5", "h6", "dl", "blockquote"})
 # Containers that hold nothing but what is quoted. Those whose own lines announce the quote (gmail_quote, divRplyFwdMsg, appendonsend,
@@ -125,7 +186,20 @@ def _raw_end(html: str, tag: str, at: int, no_more: dict[str, bool]) -> int:
 class _Page:
     """The text so far: finished lines, the line in work, the open elements."""
 
-    __slots__ = ("full", "line", "lines", "link", "links", "lists", "open", "pre", "quotes", "room", "skip_depth", "skipping")
+    __slots__ = (
+        "full",
+        "line",
+        "lines",
+        "link",
+        "links",
+        "lists",
+        "open",
+        "pre",
+        "quotes",
+        "room",
+        "skip_depth",
+        "skipping",
+    )
 
     def __init__(self, limit_chars: int) -> None:
         self.room = limit_chars
@@ -221,7 +295,9 @@ class _Page:
                 self.line.append(" ")
             return
         self.break_block(spaced=tag in _SPACED)
-        quotes = tag == "blockquote" or bool(attributes and "quote" in attributes.lower() and _QUOTE_MARK.search(attributes[:2000] + ">"))
+        quotes = tag == "blockquote" or bool(
+            attributes and "quote" in attributes.lower() and _QUOTE_MARK.search(attributes[:2000] + ">")
+        )
         quotes = quotes or ("SRC_BODY" in attributes or "zmail_extra" in attributes)
         if len(self.open) < MAX_OPEN_ELEMENTS and not attributes.endswith("/"):
             self.open.append((tag, quotes))

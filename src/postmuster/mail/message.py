@@ -114,14 +114,35 @@ _IDENTIFIER = re.compile(r"<\s*+([^<>\s]{1,998})\s*+>")
 _CHARSET_HINT = re.compile(rb"charset\s{0,9}=\s{0,9}[\"']?([A-Za-z0-9._:+-]{1,40})", re.IGNORECASE)
 _FIELD_START = re.compile(rb"[!-9;-~]{1,998}[ \t]{0,9}:")
 _KNOWN_FIELDS = frozenset(
-    "from to cc subject date message-id received return-path content-type mime-version reply-to sender in-reply-to references "
-    "delivered-to authentication-results dkim-signature auto-submitted list-id".split()
+    [
+        "from",
+        "to",
+        "cc",
+        "subject",
+        "date",
+        "message-id",
+        "received",
+        "return-path",
+        "content-type",
+        "mime-version",
+        "reply-to",
+        "sender",
+        "in-reply-to",
+        "references",
+        "delivered-to",
+        "authentication-results",
+        "dkim-signature",
+        "auto-submitted",
+        "list-id",
+    ]
 )
 _BODY_TYPES = frozenset({"text/plain", "text/html"})
-_NUMBER_OF_MONTH = {m: n for n, m in enumerate("Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec".split(), 1)}
+_NUMBER_OF_MONTH = {
+    m: n for n, m in enumerate(["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"], 1)
+}
 
 
-def parse(raw: bytes, limits: Limits = Limits()) -> Message:  # noqa: B008 — a frozen value
+def parse(raw: bytes, limits: Limits = Limits()) -> Message:
     """Read one mail. `raw` may be anything. Never raises.
 
     Sources: RFC 5322, RFC 2045, RFC 7103.
@@ -131,7 +152,11 @@ def parse(raw: bytes, limits: Limits = Limits()) -> Message:  # noqa: B008 — a
     media_type, params = _content_type(index, "text/plain")
     chosen = walk.entity(index, body, len(walk.octets), path="", depth=0, default="text/plain")
     text, source = walk.text_of(chosen)
-    html = [part.text for part in walk.parts if part.media_type == "text/html" and part.text is not None and not part.attached]
+    html = [
+        part.text
+        for part in walk.parts
+        if part.media_type == "text/html" and part.text is not None and not part.attached
+    ]
     get = index.get
     subject = get("subject", ("",))[0]
     own_id = _identifiers(get("message-id", ()))
@@ -204,9 +229,7 @@ class _Walk:
             index[key] = (*index[key], value) if key in index and len(index[key]) < 1000 else (value,)
         return fields, index, body
 
-    def entity(
-        self, index: FieldIndex, start: int, end: int, *, path: str, depth: int, default: str
-    ) -> list[int]:
+    def entity(self, index: FieldIndex, start: int, end: int, *, path: str, depth: int, default: str) -> list[int]:
         """Read the body of one entity; return the numbers of the leaves that are its text."""
         media_type, params = _content_type(index, default)
         if not media_type.startswith("multipart/"):

@@ -33,6 +33,8 @@ PLOT_ROWS: Final = 40
 PLOT_WIDTH: Final = 330
 """Pixels of the drawing area; with labels the plot is about 560 wide, half a page."""
 LABEL_LENGTH: Final = 30
+LABEL_LIMIT: Final = 230
+"""Pixels a label may take before Vega cuts it."""
 BAR_STEP: Final = 22
 FONT: Final = "Liberation Sans, Arial, Helvetica, sans-serif"
 FONT_SIZE: Final = 12.5
@@ -40,6 +42,7 @@ INK: Final = "currentColor"
 GRID: Final = "#8a8f98"
 
 _SVG_HEAD: Final = re.compile(r"<svg\b[^>]*>")
+_INNER_ID: Final = re.compile(r'(id="|url\(#)(clip|gradient)')
 _VIEW_BOX: Final = re.compile(r'viewBox="0 0 ([0-9.]+) ([0-9.]+)"')
 
 
@@ -65,7 +68,7 @@ def _lines(path: str, width: float = 1.4, colour: str = "#fff") -> str:
 STATE_TEXTURES: Final = {
     State.DELIVERED: Texture("delivered", "#1f5a96", ""),
     State.RELAYED: Texture("relayed", "#3f8abf", _lines("M-2 2L2 -2M0 8L8 0M6 10L10 6")),
-    State.DEFERRED: Texture("deferred", "#a87400", '<circle cx="4" cy="4" r="1.7" fill="#fff"/>'),
+    State.DEFERRED: Texture("deferred", "#a87400", '<circle cx="4" cy="4" r="1.5" fill="#fff"/>'),
     State.IN_DOUBT: Texture("in-doubt", "#8e5aa8", _lines("M0 0L8 8M8 0L0 8", 1.2)),
     State.FAILED: Texture("failed", "#c2410c", _lines("M-2 6L2 10M0 0L8 8M6 -2L10 2", 2.2)),
     State.WITHHELD: Texture("withheld", "#68707c", _lines("M0 2H8M0 6H8", 1.2)),
@@ -74,7 +77,7 @@ STATE_TEXTURES: Final = {
 
 SERIES_TEXTURES: Final = (
     Texture("series-1", "#1f5a96", ""),
-    Texture("series-2", "#a87400", '<circle cx="4" cy="4" r="1.7" fill="#fff"/>'),
+    Texture("series-2", "#a87400", '<circle cx="4" cy="4" r="1.5" fill="#fff"/>'),
     Texture("series-3", "#c2410c", _lines("M-2 6L2 10M0 0L8 8M6 -2L10 2", 2.2)),
     Texture("series-4", "#3f8abf", _lines("M-2 2L2 -2M0 8L8 0M6 10L10 6")),
     Texture("series-5", "#8e5aa8", _lines("M0 0L8 8M8 0L0 8", 1.2)),
@@ -103,8 +106,9 @@ class Bar:
 
 
 def _short(label: str, taken: set[str]) -> str:
-    """Shorten a path at its beginning, where siblings are alike; keep it whole if that makes two the same."""
-    short = label if len(label) <= LABEL_LENGTH else "…" + label[1 - LABEL_LENGTH :]
+    """Shorten a path in its middle, so that both the agency and the office stay; keep it whole if two became the same."""
+    half = (LABEL_LENGTH - 1) // 2
+    short = label if len(label) <= LABEL_LENGTH else f"{label[:half]}…{label[-half:]}"
     chosen = label if short in taken else short
     taken.add(chosen)
     return chosen
@@ -115,12 +119,29 @@ def _finish(chart: Any, *, caption: Caption, textures: Iterable[Texture]) -> str
         chart.configure(font=FONT, background="transparent", aria=False)
         .configure_view(stroke=None)
         .configure_axis(
-            labelColor=INK, titleColor=INK, labelFontSize=FONT_SIZE, titleFontSize=FONT_SIZE, titleFontWeight="normal",
-            gridColor=GRID, gridOpacity=0.35, domainColor=GRID, tickColor=GRID, labelLimit=400,
+            labelColor=INK,
+            titleColor=INK,
+            labelFontSize=FONT_SIZE,
+            titleFontSize=FONT_SIZE,
+            titleFontWeight="normal",
+            gridColor=GRID,
+            gridOpacity=0.35,
+            domainColor=GRID,
+            tickColor=GRID,
+            labelLimit=LABEL_LIMIT,
         )  # fmt: skip
         .configure_legend(
-            labelColor=INK, labelFontSize=FONT_SIZE, symbolSize=170, symbolType="square", symbolStrokeWidth=0,
-            orient="top", direction="horizontal", columns=4, title=None, labelLimit=220, columnPadding=14,
+            labelColor=INK,
+            labelFontSize=FONT_SIZE,
+            symbolSize=170,
+            symbolType="square",
+            symbolStrokeWidth=0,
+            orient="top",
+            direction="horizontal",
+            columns=4,
+            title=None,
+            labelLimit=220,
+            columnPadding=14,
         )  # fmt: skip
         .configure_text(color=INK, fontSize=FONT_SIZE)
     )
@@ -139,8 +160,7 @@ def _speaking(drawn: str, *, caption: Caption, textures: Iterable[Texture]) -> s
         f'<title id="{name}-title">{escape(caption.title)}</title><desc id="{name}-desc">{escape(caption.description)}</desc>'
         f"<defs>{''.join(texture.definition(name) for texture in textures)}</defs>"
     )
-    body = drawn[_SVG_HEAD.search(drawn).end() :] if _SVG_HEAD.match(drawn) else drawn  # type: ignore[union-attr]
-    return head + re.sub(r'(id="|url\(#)(clip|gradient)', rf"\1{name}-\2", body)
+    return head + _INNER_ID.sub(rf"\1{name}-\2", _SVG_HEAD.sub("", drawn, count=1))
 
 
 def _fill(caption: Caption, texture: Texture) -> str:
@@ -162,7 +182,10 @@ def states_plot(bars: Sequence[Bar], *, caption: Caption, labels: dict[State, st
         for state, count in bar.states
         if count
     ]
-    totals = [{"name": name, "people": f"{bar.audience:,}".replace(",", "\u202f")} for name, bar in zip(names, rows, strict=True)]
+    totals = [
+        {"name": name, "people": f"{bar.audience:,}".replace(",", "\u202f")}
+        for name, bar in zip(names, rows, strict=True)
+    ]
     y = alt.Y("name:N", sort=names, title=None, axis=alt.Axis(ticks=False, domain=False, labelPadding=8))
     colours = alt.Scale(
         domain=[labels[state] for state in shown], range=[_fill(caption, STATE_TEXTURES[state]) for state in shown]
@@ -172,7 +195,13 @@ def states_plot(bars: Sequence[Bar], *, caption: Caption, labels: dict[State, st
         .mark_bar(stroke="#fff", strokeWidth=0.8, height=BAR_STEP - 7)
         .encode(
             y=y,
-            x=alt.X("share:Q", stack="zero", title=None, scale=alt.Scale(domain=[0, 1]), axis=alt.Axis(format=".0%", tickCount=5)),
+            x=alt.X(
+                "share:Q",
+                stack="zero",
+                title=None,
+                scale=alt.Scale(domain=[0, 1]),
+                axis=alt.Axis(format=".0%", tickCount=5),
+            ),
             fill=alt.Fill("state:N", scale=colours),
             order=alt.Order("order:Q"),
         )
@@ -217,13 +246,15 @@ def replies_plot(
     width = _bucket_width(buckets)
     labels = dict(kinds)
     order = [key for key, _ in kinds]
-    values = [
-        {
+    values: list[dict[str, Any]] = []
+    heights: dict[datetime, int] = {}
+    for bucket in sorted(buckets, key=lambda bucket: (bucket.start, order.index(bucket.kind))):
+        bottom = heights.get(bucket.start, 0)
+        top = heights[bucket.start] = bottom + bucket.count
+        values.append({
             "start": _utc(bucket.start), "end": _utc(bucket.start + width), "kind": labels[bucket.kind],
-            "order": order.index(bucket.kind), "count": bucket.count,
-        }
-        for bucket in buckets
-    ]  # fmt: skip
+            "bottom": bottom, "top": top,
+        })  # fmt: skip
     span = max(bucket.start for bucket in buckets) + width - min(bucket.start for bucket in buckets)
     textures = [SERIES_TEXTURES[place % len(SERIES_TEXTURES)] for place in range(len(kinds))]
     chart = (
@@ -235,12 +266,12 @@ def replies_plot(
                 axis=alt.Axis(format=_time_format(span), grid=False, labelOverlap="greedy", labelFlush=True, tickCount=6),
             ),
             x2="end:T",
-            y=alt.Y("count:Q", title=count_title, stack="zero", axis=alt.Axis(tickCount=5, tickMinStep=1, domain=False, ticks=False)),
+            y=alt.Y("top:Q", title=count_title, stack=None, axis=alt.Axis(tickCount=5, tickMinStep=1, domain=False, ticks=False)),
             fill=alt.Fill(
                 "kind:N",
                 scale=alt.Scale(domain=[label for _, label in kinds], range=[_fill(caption, item) for item in textures]),
             ),
-            order=alt.Order("order:Q"),
+            y2="bottom:Q",
         )
         .properties(width=PLOT_WIDTH + 110, height=230)
     )  # fmt: skip
@@ -254,7 +285,8 @@ def counts_plot(counts: Sequence[tuple[str, int]], *, caption: Caption) -> str:
         return ""
     taken: set[str] = set()
     values = [
-        {"name": _short(label, taken), "count": count, "shown": f"{count:,}".replace(",", "\u202f")} for label, count in rows
+        {"name": _short(label, taken), "count": count, "shown": f"{count:,}".replace(",", "\u202f")}
+        for label, count in rows
     ]
     names = [value["name"] for value in values]
     texture = SERIES_TEXTURES[0]

@@ -70,7 +70,8 @@ def _notice(data: Json) -> NoticeFigures:
                 ComponentFigures(row["path"], row["audience"], _states(row["states"])) for row in data["by_component"]
             ),
             "by_class": tuple(
-                ClassFigures(row["employment_class"], row["audience"], _states(row["states"])) for row in data["by_class"]
+                ClassFigures(row["employment_class"], row["audience"], _states(row["states"]))
+                for row in data["by_class"]
             ),
             "replies_over_time": tuple(
                 ReplyBucket(datetime.fromisoformat(row["start"]), row["kind"], row["count"])
@@ -95,7 +96,9 @@ def read_record(path: Path) -> OrganisationReport:
     try:
         body = json.loads(path.read_text(encoding="utf-8"))
         if body["version"] != RECORD_VERSION:
-            raise Refused(f"This record has version {body['version']}, read here is {RECORD_VERSION}; make the report again.")
+            raise Refused(
+                f"This record has version {body['version']}, read here is {RECORD_VERSION}; make the report again."
+            )
         data = body["report"]
         return OrganisationReport(
             notices=tuple(_notice(row) for row in data["notices"]),

@@ -1,0 +1,159 @@
+"""The values a notice consists of.
+
+Only shapes, no rules: `content` reads and checks them, `wording` and `body` put them into words. All are frozen, so a
+revision can be kept, compared and hashed as it is. Texts for people are `Texts`: one per language.
+"""
+
+import datetime
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final
+
+from postmuster.assessments.kinds import AskType, MachineSorting, NoticeKind
+from postmuster.assessments.table import Texts
+
+PERSON_ZONE: Final = "person"
+
+# The languages in which generated wording exists; a body in another one would lack its statement and privacy notice.
+LANGUAGES: Final = ("en", "es", "fr", "de", "pt", "it", "pl", "zh")
+
+
+class RetentionStart(StrEnum):
+    """From which day a retention term is counted."""
+
+    RELEASE = "release"
+    DEADLINE = "deadline"
+    RECEIVED = "received"
+    CLOSED = "closed"
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """What a person is asked to send back."""
+
+    type: AskType
+    choices: tuple[str, ...] = ()
+    items: int = 0
+    decided_by: Texts = Texts()  # election: who decides, e.g. "your component's personnel office"
+    decision_days: int = 0  # election: within how many days after confirmation
+
+
+@dataclass(frozen=True, slots=True)
+class Deadline:
+    """Until when an answer counts.
+
+    `at` without offset and `zone` "person": that wall time in each person's own zone. `at` without offset and an IANA
+    zone, or `at` with an offset: one instant for everyone, still shown in each person's zone.
+    """
+
+    at: datetime.datetime
+    zone: str
+    grace_minutes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Audience:
+    """Who is written to; every employment class not named is excluded."""
+
+    components: tuple[str, ...]
+    subtree: bool
+    classes: tuple[str, ...]
+    attributes: tuple[tuple[str, tuple[str, ...]], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Authority:
+    """Why this office may say this. `may_instruct`: it employs the whole audience, so it may require an answer."""
+
+    text: Texts
+    citation: str
+    may_instruct: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Contact:
+    """Whom a person can reach with a question; no field may be missing."""
+
+    name: str
+    office: str
+    address: str
+    phone: str
+
+
+@dataclass(frozen=True, slots=True)
+class Requirement:
+    """An answer is required, under `citation`; `consequence` is empty when not answering has none."""
+
+    consequence: Texts
+    citation: str
+
+
+@dataclass(frozen=True, slots=True)
+class RetentionTerm:
+    """Which schedule destroys the answers, how many days after what, on whose authority."""
+
+    schedule: str
+    days: int
+    start: RetentionStart
+    authority: str
+
+
+@dataclass(frozen=True, slots=True)
+class AssessmentRef:
+    """The privacy assessment a notice stands on; no version means the one published at release."""
+
+    slug: str
+    version: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Sender:
+    """The From field: a real unit's name, and the local part under the configured domain."""
+
+    name: str
+    local_part: str
+
+
+@dataclass(frozen=True, slots=True)
+class NoticeContent:
+    """Everything a revision of a notice says and asks."""
+
+    kind: NoticeKind
+    language: str  # of `body.md` and of texts written once
+    subject: Texts
+    ask: Ask
+    deadline: Deadline | None
+    audience: Audience
+    authority: Authority
+    contact: Contact
+    voluntary: bool | None  # None: nothing is asked
+    requirement: Requirement | None
+    retention: RetentionTerm
+    assessment: AssessmentRef
+    sender: Sender
+    success_reports: bool
+    data: tuple[Texts, ...]
+    purpose: Texts
+    sharing: tuple[Texts, ...]
+    machine_sorting: MachineSorting
+    bodies: tuple[tuple[str, str], ...]  # language, Markdown; sorted by language
+
+    @property
+    def asks(self) -> bool:
+        """Say whether the notice wants anything back."""
+        return self.ask.type is not AskType.NONE
+
+    @property
+    def collects(self) -> bool:
+        """Say whether data about people comes in because of this notice."""
+        return self.asks or bool(self.data)
+
+    def body_in(self, language: str) -> str:
+        """Return the Markdown in `language`, else in the default language."""
+        bodies = dict(self.bodies)
+        return bodies.get(language) or bodies.get(self.language, "")
+
+    def language_for(self, wanted: str | None) -> str:
+        """Return the language to write to a person who prefers `wanted` (BCP 47, any region)."""
+        primary = (wanted or "").replace("_", "-").partition("-")[0].lower()
+        return primary if primary in dict(self.bodies) else self.language
