@@ -109,14 +109,15 @@ def offer(title: str = "An offer to resign in turn for leave until September") -
         needs_confirmation=122,
         cases={"other_author": 14, "unclear": 9, "question": 41, "class_not_eligible": 3},
         in_doubt=(
-            InDoubtFigures("connection lost in a window", doubt - 4, NOW - timedelta(hours=29)),
-            InDoubtFigures("lease ran out", 4, NOW - timedelta(hours=28)),
+            InDoubtFigures("connection lost", doubt - 4, NOW - timedelta(hours=29)),
+            InDoubtFigures("sender lost", 4, NOW - timedelta(hours=28)),
         ),
         failed=(
             FailureFigures("5.1.1", "unknown_user", failed - 40),
             FailureFigures("5.2.2", "mailbox_full", 28),
             FailureFigures("", "policy", 12),
         ),
+        withheld={"employment_class": states[State.WITHHELD] - 20, "no_mail_access": 12},
         letters={"receipt": 1515, "confirmation": 1204, "verdict": 12},
         held_by=(),
         roster_version=7,
@@ -179,5 +180,7 @@ def organisation_report() -> OrganisationReport:
             AgreementFigures("Out of office", 402, 400, 1, 1),
         ),
         organisation="The Commonwealth of Example",
+        unmatched={"reply": 21, "bounce": 6},
+        unread=4,
         generated_at=NOW,
     )

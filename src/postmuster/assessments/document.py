@@ -224,8 +224,8 @@ def _retention(table: Table) -> tuple[Retention, ...]:
         table.fault("retention", "is missing: write one [[retention]] table for each schedule.")
         return ()
     found = []
-    for item in items:
-        inner = table.nested("retention", item)
+    for number, item in enumerate(items, start=1):
+        inner = table.nested("retention", number, item)
         schedule = inner.text("schedule", missing="is missing: name the retention schedule.")
         days = inner.whole(
             "max_days", least=1, most=MAX_RETENTION_DAYS, missing="is missing: the longest term in days."

@@ -31,7 +31,8 @@ _HIDDEN = re.compile(
     "\ud800-\udfff\ue000-\uf8ff\U000e0000-\U000e0fff\U000f0000-\U0010ffff]"
 )
 _LANGUAGE = re.compile(r"[a-z]{2,3}(-[A-Za-z0-9]{2,8}){0,2}")
-_HEADER_LINE = re.compile(r"[ \t]*\[\[?[ \t]*([^\]\n]{1,200})\]")
+_HEADER_LINE = re.compile(r"[ \t]*(\[\[?)[ \t]*([^\]\n]{1,200})\]")
+_NUMBER = re.compile(r"\[[0-9]+\]$")
 _KEY_LINE = re.compile(r"[ \t]*([A-Za-z0-9_.\"'-]{1,200})[ \t]*=")
 
 Choice = TypeVar("Choice", bound=StrEnum)
@@ -99,7 +100,8 @@ class Faults:
         while path:
             if path in self.lines:
                 return self.lines[path]
-            path = path.rpartition(".")[0]
+            unnumbered = _NUMBER.sub("", path)
+            path = unnumbered if unnumbered != path else path.rpartition(".")[0]
         return None
 
 
@@ -146,12 +148,13 @@ class Table:
 
     def texts_list(self, key: str, *, language: str) -> tuple[Texts, ...]:
         """Return a list whose items are each a text or a table of language tags, in the order written."""
-        found = [self._texts_of(key, item, language, MAX_TEXT_CHARS) for item in self._items(key)]
+        items = enumerate(self._items(key), start=1)
+        found = [self._texts_of(_numbered(key, at), item, language, MAX_TEXT_CHARS) for at, item in items]
         return tuple(dict.fromkeys(texts for texts in found if texts))
 
     def words(self, key: str, *, most_chars: int = 200) -> tuple[str, ...]:
         """Return a list of texts without repetitions, in the order written."""
-        found = [self._clean(key, item, most_chars) for item in self._items(key)]
+        found = [self._clean(_numbered(key, at), item, most_chars) for at, item in enumerate(self._items(key), start=1)]
         return tuple(dict.fromkeys(word for word in found if word))
 
     def whole(self, key: str, *, least: int, most: int, missing: str = "") -> int | None:
@@ -196,9 +199,9 @@ class Table:
             value = {}
         return Table(value, faults=self._faults, path=self._path_of(key))
 
-    def nested(self, key: str, values: Mapping[str, object]) -> "Table":
-        """Return a reader for one item of a list of tables."""
-        return Table(values, faults=self._faults, path=self._path_of(key))
+    def nested(self, key: str, number: int, values: Mapping[str, object]) -> "Table":
+        """Return a reader for one item of a list of tables; items are numbered from 1."""
+        return Table(values, faults=self._faults, path=self._path_of(_numbered(key, number)))
 
     def texts_table(self, key: str) -> tuple[tuple[str, str], ...]:
         """Return a table of free keys and texts (line breaks allowed in the texts), sorted by key."""
@@ -305,22 +308,33 @@ def open_table(data: bytes, *, file: str) -> tuple[Table, Faults]:
 
 
 def line_numbers(text: str) -> dict[str, int]:
-    """Find on which line (1-based) each dotted key and table header is written first."""
+    """Find on which line (1-based) each dotted key and table header is written first.
+
+    The second table of a list `x` and what stands in it are found under `x[2]`, and so on.
+    """
     found: dict[str, int] = {}
+    times: dict[str, int] = {}
     table = ""
     fence = ""
-    for number, line in enumerate(text.splitlines(), start=1):
+    for number, line in enumerate(text.split("\n"), start=1):
         if fence:
             fence = "" if line.count(fence) % 2 else fence
             continue
         if header := _HEADER_LINE.match(line):
-            table = _plain(header[1])
+            table = _plain(header[2])
+            if header[1] == "[[":
+                times[table] = times.get(table, 0) + 1
+                table = _numbered(table, times[table])
             found.setdefault(table, number)
         elif key := _KEY_LINE.match(line):
             name = _plain(key[1])
             found.setdefault(f"{table}.{name}" if table else name, number)
         fence = next((mark for mark in ('"""', "'''") if line.count(mark) % 2), "")
     return found
+
+
+def _numbered(key: str, number: int) -> str:
+    return key if number < 2 else f"{key}[{number}]"
 
 
 def _plain(key: str) -> str:

@@ -1,1 +1,1 @@
-"""Journeys: one file each, the only place that joins rooms in one transaction and knows the job queue."""
+"""The journeys: one file each. Only here rooms meet in one transaction, and only here is the job queue known."""

@@ -1,11 +1,13 @@
 """Turn the octets of a mail into words: charsets, transfer encodings, encoded words, parameters, flowed text.
 
-What for: `mail.message` walks the tree, this module reads what hangs on it. Each function takes whatever it is given, returns the best
-reading there is, and never raises; a trouble worth knowing comes back as a defect (a short fixed phrase, never the mail's own words).
+What for: `mail.message` walks the tree, this module reads what hangs on it. Each function takes whatever it is given,
+returns the best reading there is, and never raises; a trouble worth knowing comes back as a defect (a short fixed
+phrase, never the mail's own words).
 
 Every function is linear in its input. Patterns use possessive quantifiers where a plain one could run back.
 
-Sources: RFC 2045 §6 (encodings), RFC 2047 (encoded words), RFC 2231 (parameters), RFC 3676 (flowed), WHATWG Encoding (labels).
+Sources: RFC 2045 §6 (encodings), RFC 2047 (encoded words), RFC 2231 (parameters), RFC 3676 (flowed), WHATWG Encoding
+(labels).
 """
 
 from __future__ import annotations
@@ -45,7 +47,7 @@ def _codec(label: str) -> str | None:
         info = codecs.lookup(name)
         if info.name.replace("-", "_") in _NO_CHARSETS:
             return None
-        b"".decode(name)  # codecs that make octets from octets refuse here
+        b"four".decode(name, "replace")  # codecs that make octets from octets refuse; of nothing at all they would not
     except (LookupError, ValueError, UnicodeError):
         return None
     return info.name

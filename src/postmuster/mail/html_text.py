@@ -1,11 +1,12 @@
 """Turn HTML into the text a reader sees, with quoted parts marked as quoted.
 
-What for: a reply that came as HTML only is read like any other: blocks become lines, a `<blockquote>` (and the containers in which mail
-programs put what they quote) becomes lines that begin with `> `, so that one reader of quotes serves both. The lines a program writes above
-a quote ("On … wrote:", "From: …") stay as they are.
+What for: a reply that came as HTML only is read like any other: blocks become lines, a `<blockquote>` (and the
+containers in which mail programs put what they quote) becomes lines that begin with `> `, so that one reader of
+quotes serves both. The lines a program writes above a quote ("On … wrote:", "From: …") stay as they are.
 
-Promises: linear in the input, whatever its nesting or quoting; never raises; output at most `limit_chars`. What a browser does not show
-(comments, head, style, script, `display:none`) is not in the text. Nothing is fetched; a link's target is returned, never followed.
+Promises: linear in the input, whatever its nesting or quoting; never raises; output at most `limit_chars`. What a
+browser does not show (comments, head, style, script, `display:none`) is not in the text. Nothing is fetched; a link's
+target is returned, never followed.
 
 Sources: WHATWG HTML §13.2 (tokens, simplified), the mark-up of mail programs as seen in the corpora.
 """
@@ -89,7 +90,7 @@ _BLOCKS = frozenset(
     ]
 )
 _SPACED = frozenset({"p", "ul", "ol", "pre", "h1", "h2", "h3", "h4", "h5", "h6", "dl", "blockquote"})
-# Containers that hold nothing but what is quoted. Those whose own lines announce the quote (gmail_quote, divRplyFwdMsg, appendonsend,
+# Containers that hold nothing but what is quoted. Those whose lines announce the quote (gmail_quote, divRplyFwdMsg, appendonsend,
 # OutlookMessageHeader, moz-cite-prefix) stay unmarked: the answer may stand between their blockquotes.
 _QUOTE_MARK = re.compile(
     r"""(?:class|id|name)\s*+=\s*+["']?(?:[^"'<>]{0,200}?[\s"'])?(?:x_)?"""
@@ -100,6 +101,12 @@ _HIDDEN = re.compile(r"display\s{0,5}:\s{0,5}none|mso-hide\s{0,5}:\s{0,5}all|\sh
 _HREF = re.compile(r"""\bhref\s{0,9}=\s{0,9}(?:"([^"]*+)"|'([^']*+)'|([^\s"'>]++))""", re.IGNORECASE)
 _SPACE = re.compile(r"[ \t\n\r\f]++")
 _NAME = re.compile(r"/?[A-Za-z][A-Za-z0-9:]{0,40}")
+
+
+def _is_quote_mark(attributes: str) -> bool:
+    lower = attributes.lower()
+    named = "quote" in lower or "src_body" in lower or "zmail_extra" in lower or "replyforward" in lower
+    return named and _QUOTE_MARK.search(attributes + ">") is not None
 
 
 @dataclass(frozen=True, slots=True)
@@ -295,10 +302,7 @@ class _Page:
                 self.line.append(" ")
             return
         self.break_block(spaced=tag in _SPACED)
-        quotes = tag == "blockquote" or bool(
-            attributes and "quote" in attributes.lower() and _QUOTE_MARK.search(attributes[:2000] + ">")
-        )
-        quotes = quotes or ("SRC_BODY" in attributes or "zmail_extra" in attributes)
+        quotes = tag == "blockquote" or bool(attributes and _is_quote_mark(attributes[:2000]))
         if len(self.open) < MAX_OPEN_ELEMENTS and not attributes.endswith("/"):
             self.open.append((tag, quotes))
             self.quotes += quotes

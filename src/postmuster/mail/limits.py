@@ -17,7 +17,7 @@ MAX_LINE_OCTETS: Final = 998  # RFC 5322 §2.1.1, without CRLF
 SOFT_LINE_OCTETS: Final = 78  # RFC 5322 §2.1.1, without CRLF
 MAX_QUOTED_PRINTABLE_LINE_OCTETS: Final = 76  # RFC 2045 §6.7 (5), with a soft break's "="
 MAX_ENCODED_WORD_OCTETS: Final = 75  # RFC 2047 §2
-FLOWED_LINE_OCTETS: Final = 72  # RFC 3676 §4.2 asks for 78 or less; ours leaves room for four quote marks
+ENCODED_WORDS_LINE_OCTETS: Final = 76  # RFC 2047 §2: a line that holds an encoded word, without CRLF
 
 # What a stranger can make us do.
 MAX_FIELD_CHARS: Final = 65_536  # ours: an address field longer than this is read up to here
@@ -27,5 +27,8 @@ MAX_DISPLAY_NAME_CHARS: Final = 256  # ours: longer names are cut
 # What we write.
 MAX_VALUE_CHARS: Final = 256  # ours: a value put into a placeholder is cut here
 MAX_SUBJECT_CHARS: Final = 400  # ours: a subject as the officer wrote it
+MAX_FILLED_SUBJECT_CHARS: Final = 998  # ours: a subject with its values; longer ones are cut
+MAX_UNSTRUCTURED_CHARS: Final = 20_000  # ours: any other field; References of a long thread has 100 identifiers
+MAX_MESSAGE_ID_OCTETS: Final = 250  # ours: an identifier of ours has at most 8 + 50 + 253, none we make comes near
 MAX_PART_CHARS: Final = 1_000_000  # ours: the text or the HTML of one revision
 MAX_PLACEHOLDERS: Final = 1_000  # ours: placeholders in one part

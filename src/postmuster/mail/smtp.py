@@ -24,6 +24,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
 
+from postmuster.base.errors import Defect
 from postmuster.mail.reply_code import SERVICE_CLOSING, Reply, ReplyFault, ReplyReader
 from postmuster.mail.submission import (
     Envelope,
@@ -113,7 +114,12 @@ class SmtpClient:
     """The dialog of one connection. Methods return the events they cause; none raises on what a server may send."""
 
     def __init__(self, client_name: str) -> None:
-        """`client_name` is what EHLO says: our host's full name or address literal (RFC 5321 §4.1.1.1)."""
+        """`client_name` is what EHLO says: our host's full name or address literal (RFC 5321 §4.1.1.1).
+
+        Raises `Defect` when it cannot be said on one line.
+        """
+        if not (client_name.isascii() and client_name.isprintable() and client_name) or " " in client_name:
+            raise Defect("No mail can be sent because our host's name cannot be said in EHLO; correct the setting.")
         self._name = client_name.encode("ascii")
         self._reader = ReplyReader()
         self._queue: deque[_Transaction] = deque()
@@ -262,8 +268,7 @@ class SmtpClient:
             if not is_pipelined:
                 self._reset()
             return
-        if not transaction.settled:
-            transaction.stage = following
+        transaction.stage = following
         if not is_pipelined:
             following_command = b"DATA\r\n"
             if following is Stage.RCPT:

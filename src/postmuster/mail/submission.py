@@ -184,7 +184,7 @@ def _needs_smtputf8(envelope: Envelope, data: bytes) -> bool:
     """Non-ASCII in a path or in the header section needs the extension (RFC 6531 §3.2); in a body it does not."""
     if not envelope.forward_path.isascii() or not (envelope.reverse_path or "").isascii():
         return True
-    return not data.isascii() and not data[: data.find(b"\r\n\r\n")].isascii()
+    return not data.isascii() and not data.partition(b"\r\n\r\n")[0].isascii()
 
 
 def mail_command(envelope: Envelope, data: bytes, extensions: Extensions) -> bytes:

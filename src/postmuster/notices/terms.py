@@ -13,9 +13,13 @@ from postmuster.assessments.kinds import AskType, MachineSorting, NoticeKind
 from postmuster.assessments.table import Texts
 
 PERSON_ZONE: Final = "person"
+NO_TEXTS: Final = Texts()
 
 # The languages in which generated wording exists; a body in another one would lack its statement and privacy notice.
 LANGUAGES: Final = ("en", "es", "fr", "de", "pt", "it", "pl", "zh")
+
+# What an audience can be narrowed by, besides component and employment class.
+ATTRIBUTES: Final = ("language", "status", "time_zone")
 
 
 class RetentionStart(StrEnum):
@@ -34,7 +38,7 @@ class Ask:
     type: AskType
     choices: tuple[str, ...] = ()
     items: int = 0
-    decided_by: Texts = Texts()  # election: who decides, e.g. "your component's personnel office"
+    decided_by: Texts = NO_TEXTS  # election: who decides, e.g. "your component's personnel office"
     decision_days: int = 0  # election: within how many days after confirmation
 
 
@@ -72,12 +76,13 @@ class Authority:
 
 @dataclass(frozen=True, slots=True)
 class Contact:
-    """Whom a person can reach with a question; no field may be missing."""
+    """Whom a person can reach with a question, and within how many days a person answers."""
 
     name: str
     office: str
     address: str
     phone: str
+    answer_days: int = 5
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,11 +1,11 @@
 """Census: the roster as a CSV file, and an independent count of who an audience is.
 
-What for: the roster goes to the house as `people.csv`. How many people a notice is for is then counted here a second time, from that
-file alone and with code of our own, so that a wrong audience cannot agree with itself.
+What for: the roster goes to the house as `people.csv`. How many people a notice is for is then counted here a second
+time, from that file alone and with code of our own, so that a wrong audience cannot agree with itself.
 
 Promises: the same people give the same octets. The count reads the file and nothing else.
-Limits: on leave is no exclusion, such people are written to. A person is counted under the first reason that holds, in the order
-separated, no_mail_access, component, employment_class.
+Limits: on leave is no exclusion, such people are written to. A person is counted under the first reason that holds, in
+the order separated, no_mail_access, component, employment_class.
 Sources: RFC 4180 (CSV: CRLF line ends, doubled quotes).
 """
 

@@ -1,12 +1,14 @@
 """Dice: repeatable chance for the simulated organisation.
 
-What for: everything that looks like chance here (who is silent, which mail program somebody uses, which words they choose) must come
-out the same for the same seed, on every machine and with every version of Python. The standard library promises that only for
-`Random.random`; this is SplitMix64 over a BLAKE2b seed, eight lines whose sequence can never change under us.
+What for: everything that looks like chance here (who is silent, which mail program somebody uses, which words they
+choose) must come out the same for the same seed, on every machine and with every version of Python. The standard
+library promises that only for `Random.random`; this is SplitMix64 over a BLAKE2b seed, eight lines whose sequence can
+never change under us.
 
 Promises: the same words given to `Dice` give the same throws; two different lists of words give unrelated throws.
 Limits: not for secrets. Nothing here protects anything.
-Sources: Steele, Lea, Flood, "Fast Splittable Pseudorandom Number Generators" (OOPSLA 2014), figure 16 with the constants of variant 13.
+Sources: Steele, Lea, Flood, "Fast Splittable Pseudorandom Number Generators" (OOPSLA 2014), figure 16 with the
+constants of variant 13.
 """
 
 from __future__ import annotations

@@ -1,9 +1,10 @@
 """Mailboxes: what a receiving system says to `RCPT TO`.
 
-What for: most mailboxes take what comes; some never do, some not yet, and some take it and regret it afterwards with a report.
+What for: most mailboxes take what comes; some never do, some not yet, and some take it and regret it afterwards with a
+report.
 
-Promises: which mailbox behaves how depends on the seed and the person alone; the time a greylist asks for comes from the clock handed
-in. Nothing waits.
+Promises: which mailbox behaves how depends on the seed and the person alone; the time a greylist asks for comes from
+the clock handed in. Nothing waits.
 Limits: a mailbox says no at `RCPT`, never after the data.
 Sources: RFC 5321 §4.2 (codes), RFC 3463 (enhanced codes), RFC 6647 (greylisting).
 """

@@ -1,12 +1,15 @@
 """People: who works in the simulated organisation.
 
-What for: a roster that looks like a real one (a tree of components, uneven sizes, managers, leave, people without mail, several
-employment classes, names with commas, quotes and letters beyond ASCII, addresses in quoted, UTF-8 and internationalised form).
+What for: a roster that looks like a real one (a tree of components, uneven sizes, managers, leave, people without mail,
+several employment classes, names with commas, quotes and letters beyond ASCII, addresses in quoted, UTF-8 and
+internationalised form).
 
-Promises: the same number and seed give the same people, byte for byte. Every address is under `agency.example`, every name is made of
-syllables. Addresses are different from each other after folding of case and of domain form (see `mailbox_key`).
+Promises: the same number and seed give the same people, byte for byte. Every address is under `agency.example`, every
+name is made of syllables. Addresses are different from each other after folding of case and of domain form (see
+`mailbox_key`).
 Limits: a person costs about 400 octets of memory; 200,000 people take 80 MB.
-Sources: RFC 5321 §4.1.2 (quoted local parts), RFC 6531 (UTF-8 local parts), RFC 3490 (domain forms), RFC 2606 (example names).
+Sources: RFC 5321 §4.1.2 (quoted local parts), RFC 6531 (UTF-8 local parts), RFC 3490 (domain forms), RFC 2606 (example
+names).
 """
 
 from __future__ import annotations

@@ -1,12 +1,14 @@
 """Post: what the organisation has received, counted and kept.
 
-What for: the record of the receiving side. For each notice how many messages came, how many different ones, how many twice, what was
-refused; for each person the mail itself until they have decided what to do about it; letters counted apart.
+What for: the record of the receiving side. For each notice how many messages came, how many different ones, how many
+twice, what was refused; for each person the mail itself until they have decided what to do about it; letters counted
+apart.
 
 Promises: a message is counted before its 250 is said. The mail a person answers is the very mail that reached them.
-Limits: of a mail only the fields and the body a mail program looks at are kept, compressed against the first mail of the same notice
-and language: about 400 octets a person and notice, given back once the person has answered. A mail belongs to a notice by its
-Message-ID (`n<notice>.r<round>.s<sequence>.…`); sequence 0, an In-Reply-To field or another form make it a letter.
+Limits: of a mail only the fields and the body a mail program looks at are kept, compressed against the first mail of
+the same notice and language: about 400 octets a person and notice, given back once the person has answered. A mail
+belongs to a notice by its Message-ID (`n<notice>.r<round>.s<sequence>.…`); sequence 0, an In-Reply-To field or another
+form make it a letter.
 """
 
 from __future__ import annotations

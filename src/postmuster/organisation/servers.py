@@ -3,10 +3,10 @@
 What for: whoever sends to the organisation talks to a server of another make than the sender's client, so that a common
 misunderstanding of the standards shows.
 
-Promises: announces PIPELINING, 8BITMIME, SMTPUTF8, SIZE, ENHANCEDSTATUSCODES and DSN; runs in a thread of its own; answers every
-command; `close` ends every conversation and leaves no task behind.
-Limits: about 2,000 messages a second and core (see `sink` for benchmarks). No TLS, no CHUNKING. NOTIFY=SUCCESS is honoured by a later
-report of the mailboxes, the other parameters of RFC 3461 are understood and ignored.
+Promises: announces PIPELINING, 8BITMIME, SMTPUTF8, SIZE, ENHANCEDSTATUSCODES and DSN; runs in a thread of its own;
+answers every command; `close` ends every conversation and leaves no task behind.
+Limits: about 2,000 messages a second and core (see `sink` for benchmarks). No TLS, no CHUNKING. NOTIFY=SUCCESS is
+honoured by a later report of the mailboxes, the other parameters of RFC 3461 are understood and ignored.
 Sources: RFC 5321, RFC 2920 (PIPELINING), RFC 2034, RFC 3461 (DSN), RFC 6531 (SMTPUTF8).
 """
 
@@ -116,7 +116,7 @@ class _Server(SMTP):
             data += await self._reader.readuntil(b".\r\n")
         self.envelope.content = bytes(data[:-3]).replace(b"\r\n..", b"\r\n.")[2:]
         status = await self.event_handler.handle_DATA(self, self.session, self.envelope)
-        self._set_post_data_state()
+        self._set_post_data_state()  # type: ignore[no-untyped-call]  # aiosmtpd has it without types
         await self.push(status)
 
 

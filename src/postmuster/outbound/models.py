@@ -63,10 +63,16 @@ class History(models.Model):
 
 
 class Batch(models.Model):
-    """A run of an audience that one sender claims at a time; the fencing number shuts out a sender that lost its lease."""
+    """A run of one component's people that one sender claims at a time.
+
+    The fencing number shuts out a sender that lost its lease. `handed_seq` is moved before each window: what lies beyond it
+    was certainly not handed to the relay, whatever died.
+    """
 
     notice_no = models.IntegerField()
     round_no = models.SmallIntegerField()
+    component_no = models.IntegerField()
+    handed_seq = models.IntegerField()
     first_seq = models.IntegerField()
     last_seq = models.IntegerField()
     state = models.CharField(max_length=8)

@@ -37,7 +37,7 @@ class BatchState(StrEnum):
 _S = DeliveryState
 DELIVERY_ARROWS: dict[DeliveryState, frozenset[DeliveryState]] = {
     _S.PENDING: frozenset({_S.IN_DOUBT, _S.RELAYED, _S.DEFERRED, _S.FAILED, _S.WITHHELD}),
-    _S.IN_DOUBT: frozenset({_S.DELIVERED, _S.FAILED, _S.DEFERRED}),
+    _S.IN_DOUBT: frozenset({_S.RELAYED, _S.DELIVERED, _S.FAILED, _S.DEFERRED}),
     _S.RELAYED: frozenset({_S.DELIVERED, _S.DEFERRED, _S.FAILED}),
     _S.DEFERRED: frozenset({_S.RELAYED, _S.DELIVERED, _S.FAILED, _S.IN_DOUBT, _S.WITHHELD}),
     _S.FAILED: frozenset({_S.DELIVERED}),

@@ -56,7 +56,6 @@ class Answer(models.Model):
     confidence = models.FloatField()
     reasons = models.JSONField()
     state = models.CharField(max_length=20)
-    text_item_no = models.BigIntegerField(null=True)
     accepted_at = models.DateTimeField()
 
     class Meta:

@@ -41,6 +41,7 @@ class CaseReason(StrEnum):
     UNMATCHED = "unmatched"
     UNREADABLE = "unreadable"
     COMPLAINT = "complaint"
+    LATE = "late"
 
 
 _A = AnswerState

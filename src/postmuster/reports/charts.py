@@ -9,7 +9,8 @@ own, and an order. Each plot has a title and a description for people who hear i
 named by generic families; Vega measures with Liberation Sans, which has the widths of Arial and Helvetica.
 
 Limits: at most `PLOT_ROWS` bars; whoever calls says which were left out. Importing this module costs about 0.3 s and the first
-plot about 0.7 s more (Altair 6.3, vl-convert 1.9, one core, 2026-11), the following ones 0.03–0.06 s: only `page` and tools import it.
+plot about 0.7 s more (Altair 6.3, vl-convert 1.9, one core, 2026-11), the following ones 0.03–0.06 s: only `page` and tools
+import it.
 
 Source: WCAG 2.2, 1.1.1, 1.4.1, 1.4.11; WAI-ARIA Graphics Module for `role="img"`.
 """
@@ -21,19 +22,24 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from html import escape
+from itertools import pairwise
 from typing import Any, Final
 
 import altair as alt
 import vl_convert
 
 from postmuster.reports.figures import ReplyBucket, State
+from postmuster.reports.textures import SERIES_TEXTURES, STATE_TEXTURES, Texture
+from postmuster.reports.words import number
 
 PLOT_ROWS: Final = 40
 """Bars on one plot: as many as an A4 page holds legibly."""
-PLOT_WIDTH: Final = 330
-"""Pixels of the drawing area; with labels the plot is about 560 wide, half a page."""
-LABEL_LENGTH: Final = 30
-LABEL_LIMIT: Final = 230
+PLOT_WIDTH: Final = 440
+"""Pixels of the drawing area; with labels a plot of states is about 690 wide, as much as A4 takes without shrinking it."""
+NARROW_WIDTH: Final = 300
+"""For a plot that stands beside its table."""
+LABEL_LENGTH: Final = 32
+LABEL_LIMIT: Final = 220
 """Pixels a label may take before Vega cuts it."""
 BAR_STEP: Final = 22
 FONT: Final = "Liberation Sans, Arial, Helvetica, sans-serif"
@@ -43,48 +49,9 @@ GRID: Final = "#8a8f98"
 
 _SVG_HEAD: Final = re.compile(r"<svg\b[^>]*>")
 _INNER_ID: Final = re.compile(r'(id="|url\(#)(clip|gradient)')
+_GAP: Final = 'stroke="#fff"'
+"""The gap between two bars has the colour of the paper."""
 _VIEW_BOX: Final = re.compile(r'viewBox="0 0 ([0-9.]+) ([0-9.]+)"')
-
-
-@dataclass(frozen=True, slots=True)
-class Texture:
-    """A fill that can be told apart without colour: `marks` are SVG shapes in an 8 by 8 tile."""
-
-    name: str
-    colour: str
-    marks: str
-
-    def definition(self, prefix: str) -> str:
-        tile = f'<rect width="8" height="8" style="fill:var(--pm-{self.name},{self.colour})"/>{self.marks}'
-        return f'<pattern id="{prefix}-{self.name}" width="8" height="8" patternUnits="userSpaceOnUse">{tile}</pattern>'
-
-
-def _lines(path: str, width: float = 1.4, colour: str = "#fff") -> str:
-    return f'<path d="{path}" stroke="{colour}" stroke-width="{width}" fill="none"/>'
-
-
-# Contrast with white and with the dark page (#14171c) is at least 3:1 for each colour or its marks (WCAG 1.4.11); the hues stay
-# apart for protan, deutan and tritan sight (after Okabe and Ito, darkened).
-STATE_TEXTURES: Final = {
-    State.DELIVERED: Texture("delivered", "#1f5a96", ""),
-    State.RELAYED: Texture("relayed", "#3f8abf", _lines("M-2 2L2 -2M0 8L8 0M6 10L10 6")),
-    State.DEFERRED: Texture("deferred", "#a87400", '<circle cx="4" cy="4" r="1.5" fill="#fff"/>'),
-    State.IN_DOUBT: Texture("in-doubt", "#8e5aa8", _lines("M0 0L8 8M8 0L0 8", 1.2)),
-    State.FAILED: Texture("failed", "#c2410c", _lines("M-2 6L2 10M0 0L8 8M6 -2L10 2", 2.2)),
-    State.WITHHELD: Texture("withheld", "#68707c", _lines("M0 2H8M0 6H8", 1.2)),
-    State.PENDING: Texture("pending", "#dfe3e8", _lines("M2 0V8M6 0V8", 1.2, "#68707c")),
-}
-
-SERIES_TEXTURES: Final = (
-    Texture("series-1", "#1f5a96", ""),
-    Texture("series-2", "#a87400", '<circle cx="4" cy="4" r="1.5" fill="#fff"/>'),
-    Texture("series-3", "#c2410c", _lines("M-2 6L2 10M0 0L8 8M6 -2L10 2", 2.2)),
-    Texture("series-4", "#3f8abf", _lines("M-2 2L2 -2M0 8L8 0M6 10L10 6")),
-    Texture("series-5", "#8e5aa8", _lines("M0 0L8 8M8 0L0 8", 1.2)),
-    Texture("series-6", "#68707c", _lines("M0 2H8M0 6H8", 1.2)),
-    Texture("series-7", "#0f766e", _lines("M2 0V8M6 0V8", 1.2)),
-    Texture("series-8", "#dfe3e8", _lines("M0 4H8M4 0V8", 1.2, "#68707c")),
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,15 +73,20 @@ class Bar:
 
 
 def _short(label: str, taken: set[str]) -> str:
-    """Shorten a path in its middle, so that both the agency and the office stay; keep it whole if two became the same."""
-    half = (LABEL_LENGTH - 1) // 2
-    short = label if len(label) <= LABEL_LENGTH else f"{label[:half]}…{label[-half:]}"
+    """Shorten a path before its last part, so that both the agency and the office stay; keep it whole if two became the same."""
+    rest, slash, last = label.rpartition("/")
+    tail = slash + (last if len(last) <= LABEL_LENGTH // 2 + 4 else f"{last[: LABEL_LENGTH // 2]}…")
+    short = label
+    if len(label) > LABEL_LENGTH:
+        short = f"{rest[: LABEL_LENGTH - 1 - len(tail)].rstrip()}…{tail}" if slash else f"{label[: LABEL_LENGTH - 1]}…"
     chosen = label if short in taken else short
     taken.add(chosen)
     return chosen
 
 
-def _finish(chart: Any, *, caption: Caption, textures: Iterable[Texture]) -> str:
+def _finish(
+    chart: alt.Chart | alt.LayerChart | alt.FacetChart, *, caption: Caption, textures: Iterable[Texture]
+) -> str:
     styled = (
         chart.configure(font=FONT, background="transparent", aria=False)
         .configure_view(stroke=None)
@@ -129,7 +101,7 @@ def _finish(chart: Any, *, caption: Caption, textures: Iterable[Texture]) -> str
             domainColor=GRID,
             tickColor=GRID,
             labelLimit=LABEL_LIMIT,
-        )  # fmt: skip
+        )
         .configure_legend(
             labelColor=INK,
             labelFontSize=FONT_SIZE,
@@ -142,7 +114,7 @@ def _finish(chart: Any, *, caption: Caption, textures: Iterable[Texture]) -> str
             title=None,
             labelLimit=220,
             columnPadding=14,
-        )  # fmt: skip
+        )
         .configure_text(color=INK, fontSize=FONT_SIZE)
     )
     drawn: str = vl_convert.vegalite_to_svg(styled.to_dict(validate=False))
@@ -160,7 +132,8 @@ def _speaking(drawn: str, *, caption: Caption, textures: Iterable[Texture]) -> s
         f'<title id="{name}-title">{escape(caption.title)}</title><desc id="{name}-desc">{escape(caption.description)}</desc>'
         f"<defs>{''.join(texture.definition(name) for texture in textures)}</defs>"
     )
-    return head + _INNER_ID.sub(rf"\1{name}-\2", _SVG_HEAD.sub("", drawn, count=1))
+    body = _INNER_ID.sub(rf"\1{name}-\2", _SVG_HEAD.sub("", drawn, count=1))
+    return head + body.replace(_GAP, f'{_GAP} style="stroke:var(--pm-paper,#fff)"')
 
 
 def _fill(caption: Caption, texture: Texture) -> str:
@@ -182,16 +155,13 @@ def states_plot(bars: Sequence[Bar], *, caption: Caption, labels: dict[State, st
         for state, count in bar.states
         if count
     ]
-    totals = [
-        {"name": name, "people": f"{bar.audience:,}".replace(",", "\u202f")}
-        for name, bar in zip(names, rows, strict=True)
-    ]
+    totals = [{"name": name, "people": number(bar.audience)} for name, bar in zip(names, rows, strict=True)]
     y = alt.Y("name:N", sort=names, title=None, axis=alt.Axis(ticks=False, domain=False, labelPadding=8))
     colours = alt.Scale(
         domain=[labels[state] for state in shown], range=[_fill(caption, STATE_TEXTURES[state]) for state in shown]
     )
     stack = (
-        alt.Chart(alt.Data(values=values))
+        alt.Chart(alt.InlineData(values=values))
         .mark_bar(stroke="#fff", strokeWidth=0.8, height=BAR_STEP - 7)
         .encode(
             y=y,
@@ -207,12 +177,12 @@ def states_plot(bars: Sequence[Bar], *, caption: Caption, labels: dict[State, st
         )
     )
     people = (
-        alt.Chart(alt.Data(values=totals))
+        alt.Chart(alt.InlineData(values=totals))
         .mark_text(align="right", baseline="middle")
         .encode(y=y, x=alt.value(PLOT_WIDTH + 58), text="people:N")
     )
     heading = (
-        alt.Chart(alt.Data(values=[{"title": count_title}]))
+        alt.Chart(alt.InlineData(values=[{"title": count_title}]))
         .mark_text(align="right", baseline="bottom", opacity=0.85)
         .encode(x=alt.value(PLOT_WIDTH + 58), y=alt.value(-3), text="title:N")
     )
@@ -223,7 +193,7 @@ def states_plot(bars: Sequence[Bar], *, caption: Caption, labels: dict[State, st
 def _bucket_width(buckets: Sequence[ReplyBucket]) -> timedelta:
     """The buckets' own width: the least gap between two, an hour when there is one alone."""
     starts = sorted({bucket.start for bucket in buckets})
-    gaps = [later - earlier for earlier, later in zip(starts, starts[1:], strict=False)]
+    gaps = [later - earlier for earlier, later in pairwise(starts)]
     return min(gaps, default=timedelta(hours=1))
 
 
@@ -258,7 +228,7 @@ def replies_plot(
     span = max(bucket.start for bucket in buckets) + width - min(bucket.start for bucket in buckets)
     textures = [SERIES_TEXTURES[place % len(SERIES_TEXTURES)] for place in range(len(kinds))]
     chart = (
-        alt.Chart(alt.Data(values=values))
+        alt.Chart(alt.InlineData(values=values))
         .mark_bar(stroke="#fff", strokeWidth=0.6, binSpacing=1)
         .encode(
             x=alt.X(
@@ -273,7 +243,7 @@ def replies_plot(
             ),
             y2="bottom:Q",
         )
-        .properties(width=PLOT_WIDTH + 110, height=230)
+        .properties(width=PLOT_WIDTH, height=230)
     )  # fmt: skip
     return _finish(chart, caption=caption, textures=textures)
 
@@ -284,17 +254,16 @@ def counts_plot(counts: Sequence[tuple[str, int]], *, caption: Caption) -> str:
     if not rows:
         return ""
     taken: set[str] = set()
+    names = [_short(label, taken) for label, _ in rows]
     values = [
-        {"name": _short(label, taken), "count": count, "shown": f"{count:,}".replace(",", "\u202f")}
-        for label, count in rows
+        {"name": name, "count": count, "shown": number(count)} for name, (_, count) in zip(names, rows, strict=True)
     ]
-    names = [value["name"] for value in values]
     texture = SERIES_TEXTURES[0]
-    base = alt.Chart(alt.Data(values=values)).encode(
+    base = alt.Chart(alt.InlineData(values=values)).encode(
         y=alt.Y("name:N", sort=names, title=None, axis=alt.Axis(ticks=False, domain=False, labelPadding=8)),
         x=alt.X("count:Q", title=None, scale=alt.Scale(domainMin=0, nice=False), axis=None),
     )
     bars = base.mark_bar(height=BAR_STEP - 6, fill=_fill(caption, texture))
     numbers = base.mark_text(align="left", baseline="middle", dx=5).encode(text="shown:N")
-    chart = alt.layer(bars, numbers).properties(width=PLOT_WIDTH, height=alt.Step(BAR_STEP + 4))
+    chart = alt.layer(bars, numbers).properties(width=NARROW_WIDTH, height=alt.Step(BAR_STEP + 4))
     return _finish(chart, caption=caption, textures=[texture])

@@ -39,6 +39,9 @@ class State(StrEnum):
 
 REACHED: Final = frozenset({State.DELIVERED, State.RELAYED, State.DEFERRED, State.IN_DOUBT})
 
+LISTED: Final = frozenset({State.FAILED, State.IN_DOUBT, State.WITHHELD, State.DEFERRED})
+"""The states whose people may be listed: what is known of each says nothing about an answer (P6)."""
+
 ELECTION_PREFIX: Final = "election:"
 """`answers` counts an election under `election:CHOICE`; every other answer under its type."""
 
@@ -50,6 +53,11 @@ def _total(states: Mapping[State, int]) -> int:
 def reached_of(states: Mapping[State, int]) -> int:
     """Count everyone not proven unreached. Source: design, Reached."""
     return sum(count for state, count in states.items() if state in REACHED)
+
+
+def by_count(counts: Mapping[str, int]) -> list[tuple[str, int]]:
+    """Order counts for showing: the most frequent first; what has no count is left out."""
+    return sorted(((key, count) for key, count in counts.items() if count), key=lambda item: (-item[1], item[0]))
 
 
 def _require_balance(owner: str, audience: int, states: Mapping[State, int]) -> None:
@@ -128,6 +136,7 @@ class NoticeFigures:
 
     `answers` counts what stands, one per person, by type or `election:CHOICE`. `answers_waiting` are people whose answer
     waits for a person's decision; `needs_confirmation` are elections their author has not confirmed. Neither is in `answers`.
+    `withheld` says why, as `failed` and `in_doubt` do: each explains at most as many as `states` counts.
     `by_component` and `by_class` are partitions of the audience, or empty.
 
     Raises: `Defect` when the book does not balance.
@@ -152,6 +161,7 @@ class NoticeFigures:
     cases: Mapping[str, int] = field(default_factory=dict)
     in_doubt: tuple[InDoubtFigures, ...] = ()
     failed: tuple[FailureFigures, ...] = ()
+    withheld: Mapping[str, int] = field(default_factory=dict)
     letters: Mapping[str, int] = field(default_factory=dict)
     held_by: tuple[str, ...] = ()
     roster_version: int | None = None
@@ -167,6 +177,7 @@ class NoticeFigures:
         self._require_partition("employment classes", self.by_class)
         self._require_part(State.IN_DOUBT, sum(row.count for row in self.in_doubt))
         self._require_part(State.FAILED, sum(row.count for row in self.failed))
+        self._require_part(State.WITHHELD, sum(self.withheld.values()))
         if self.answered + self.answers_waiting + self.needs_confirmation > self.audience:
             raise Defect(f"Notice {self.id} has more answers than people; no report was made. Run `postmuster check`.")
 
@@ -241,6 +252,15 @@ class Check:
 
 
 @dataclass(frozen=True, slots=True)
+class Condition:
+    """Something that has to be so before a step can be taken, and what to do where it is not."""
+
+    sentence: str
+    holds: bool
+    next_step: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class AgreementFigures:
     """Reading against the truth, for one class of reply. Only a simulated organisation knows the truth."""
 
@@ -253,7 +273,11 @@ class AgreementFigures:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OrganisationReport:
-    """Everything one report shows. `seconds` says how long each part took."""
+    """Everything one report shows.
+
+    `seconds` says how long each part took; `unmatched` is mail that belongs to no notice, by kind; `unread` is mail taken
+    in whose meaning is not recorded yet.
+    """
 
     notices: tuple[NoticeFigures, ...]
     people_counted: int
@@ -262,6 +286,8 @@ class OrganisationReport:
     agreement: tuple[AgreementFigures, ...] = ()
     organisation: str = ""
     generated_at: datetime | None = None
+    unmatched: Mapping[str, int] = field(default_factory=dict)
+    unread: int = 0
 
     @property
     def balances(self) -> bool:
@@ -292,6 +318,7 @@ class PersonDelivery:
     state: State
     since: datetime | None
     answer: str = ""
+    answer_state: str = ""
     letters: tuple[str, ...] = ()
 
 
@@ -306,11 +333,14 @@ class DisclosureRow:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PersonFigures:
-    """The record of one person, for `person show`: all that was sent, answered and looked at."""
+    """The record of one person, for `person show`: all that was sent, answered and looked at.
+
+    `disclosures` is None where nothing keeps account of them: then nothing is said, rather than that there were none.
+    """
 
     person_id: str
     component: str
     employment_class: str
     status: str
     deliveries: tuple[PersonDelivery, ...] = ()
-    disclosures: tuple[DisclosureRow, ...] = ()
+    disclosures: tuple[DisclosureRow, ...] | None = None

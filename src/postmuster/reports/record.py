@@ -108,6 +108,8 @@ def read_record(path: Path) -> OrganisationReport:
             agreement=tuple(AgreementFigures(**row) for row in data["agreement"]),
             organisation=data["organisation"],
             generated_at=_when(data["generated_at"]),
+            unmatched=data["unmatched"],
+            unread=data["unread"],
         )
     except (ValueError, KeyError, TypeError) as trouble:
         raise Refused("The file is not a record of figures; nothing was read. Make the report again.") from trouble

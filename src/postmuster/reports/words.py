@@ -7,6 +7,7 @@ a key no table knows is shown as itself with blanks for underscores, never dropp
 
 from __future__ import annotations
 
+import re
 import tomllib
 from dataclasses import dataclass
 from functools import lru_cache
@@ -35,8 +36,8 @@ class Words:
 
     def named(self, table: str, key: str) -> str:
         """The label of a kind, reason or class; the key itself when it is new."""
-        label: str = self.tables[table].get(key, "")
-        return label or key.replace("_", " ").capitalize()
+        label: str = self.tables.get(table, {}).get(key, "")
+        return label or shown(key.replace("_", " ")).capitalize()
 
     def state(self, state: State) -> str:
         label: str = self.tables["states"][state.value]["label"]
@@ -48,7 +49,7 @@ class Words:
 
     def answer(self, key: str) -> str:
         if key.startswith(ELECTION_PREFIX):
-            return self.text("election_choice", choice=key.removeprefix(ELECTION_PREFIX))
+            return self.text("election_choice", choice=shown(key.removeprefix(ELECTION_PREFIX)))
         return self.named("answers", key)
 
 
@@ -60,6 +61,20 @@ def words(language: str = DEFAULT_LANGUAGE) -> Words:
     """
     source = resources.files("postmuster.reports") / f"words.{language}.toml"
     return Words(language, tomllib.loads(source.read_text(encoding="utf-8")))
+
+
+# Escapes of a terminal, and the controls that make the text after them run backwards.
+_UNSHOWN: Final = re.compile(
+    r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ufeff\ufffe\uffff\ud800-\udfff]"
+)
+
+
+def shown(text: str) -> str:
+    """Make outside text fit to show: on one line, without controls, each replaced by U+FFFD.
+
+    Source: Unicode Technical Report 36 §2.10.
+    """
+    return _UNSHOWN.sub("\ufffd", text.replace("\n", " ").replace("\t", " "))
 
 
 def number(value: float) -> str:

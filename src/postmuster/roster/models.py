@@ -17,6 +17,7 @@ class Version(models.Model):
     moved = models.IntegerField()
     changed = models.IntegerField()
     rejected = models.IntegerField()
+    kept = models.IntegerField(default=0)
 
     class Meta:
         db_table = "roster_version"
@@ -67,5 +68,13 @@ class Entry(models.Model):
             models.UniqueConstraint(
                 fields=["address_key"], condition=models.Q(until=None), name="roster_entry_address_now"
             ),
+            models.CheckConstraint(
+                condition=models.Q(until=None) | models.Q(until__gt=models.F("since")), name="roster_entry_forward"
+            ),
         )
-        indexes = (models.Index(fields=["person_no", "since"], name="roster_entry_person_since"),)
+        indexes = (
+            models.Index(fields=["person_no", "since"], name="roster_entry_person_since"),
+            models.Index(
+                fields=["address_key"], condition=models.Q(until__isnull=False), name="roster_entry_address_former"
+            ),
+        )

@@ -1,7 +1,7 @@
 """Configuration, read once and passed down as frozen values.
 
 The settings file is TOML; `postmuster init` writes one with a comment on every key. It is found by `POSTMUSTER_SETTINGS`
-or is `postmuster.toml` in the working folder. Only this package reads the environment (`POSTMUSTER_SETTINGS`,
+or is `postmuster.toml` in the working folder. Only this package reads and writes the environment (`POSTMUSTER_SETTINGS`,
 `POSTMUSTER_ROLE`, `POSTMUSTER_CLOCK`, `DATABASE_URL`). Unknown keys are refused: a limit misspelt is a limit not kept.
 """
 
@@ -12,6 +12,8 @@ import os
 import tomllib
 import types
 import typing
+import zoneinfo
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -23,6 +25,8 @@ ROLE_VARIABLE = "POSTMUSTER_ROLE"
 CLOCK_VARIABLE = "POSTMUSTER_CLOCK"
 DATABASE_VARIABLE = "DATABASE_URL"
 DEFAULT_FILE = "postmuster.toml"
+LAST_PORT = 65_535
+LARGEST_NUMBER = 2**31 - 1  # every number goes into a column of 32 bits or a timeout of seconds
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,6 +133,8 @@ def load(path: Path | None = None) -> Settings:
         raise Refused(f"There is no settings file at {file}; nothing was done; run `postmuster init` first.") from None
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise Refused(f"The settings file {file} could not be read ({error}); nothing was done; mend it.") from None
+    if "file" in given:
+        raise Refused("The settings file has an unknown key “file”; take it out.")
     return typing.cast(Settings, _fill(Settings, given | {"file": file}, where=""))
 
 
@@ -154,4 +160,49 @@ def _value(hint: Any, value: Any, where: str) -> Any:
         or isinstance(value, bool) != (hint is bool)
     ):
         raise Refused(f"The settings key “{where}” must be {getattr(hint, '__name__', hint)}; it is {value!r}.")
+    least, most = (0 if where == "intake.port" else 1), (LAST_PORT if where.endswith("port") else LARGEST_NUMBER)
+    if wanted is int and not least <= value <= most:
+        raise Refused(f"The settings key “{where}” is out of range; it is {value}.")
+    if where in _ONE_OF and not _ONE_OF[where](value):
+        raise Refused(f"The settings key “{where}” cannot be {value!r}; docs/settings.md says what it can be.")
     return value
+
+
+def _is_zone(name: str) -> bool:
+    try:
+        zoneinfo.ZoneInfo(name)
+    except (zoneinfo.ZoneInfoNotFoundError, ValueError, OSError):
+        return False
+    return True
+
+
+_ONE_OF: dict[str, Callable[[str], bool]] = {
+    "organisation.time_zone": _is_zone,
+    "intake.subaddress_separator": lambda text: text in tuple("+-=_."),
+}
+
+
+def clock_path() -> str | None:
+    """The file of a stepped clock that this process lives by, or None for the machine's own time."""
+    return os.environ.get(CLOCK_VARIABLE) or None
+
+
+def adopt(*, file: Path | None = None, role: str | None = None) -> None:
+    """Make this process, and those it starts, use this settings file and log in to the database as this role."""
+    os.environ["DJANGO_SETTINGS_MODULE"] = "postmuster.settings.django"
+    if file is not None:
+        os.environ[SETTINGS_VARIABLE] = str(file)
+    if role is not None:
+        os.environ[ROLE_VARIABLE] = role
+
+
+def database_url() -> str | None:
+    """The address of a database server that is not ours to start, or None for the embedded one."""
+    return os.environ.get(DATABASE_VARIABLE) or None
+
+
+def process_environment(settings: Settings, *, role: str, clock: str | None = None) -> dict[str, str]:
+    """The environment of a process of ours: what this one has, with its settings file, database role and clock."""
+    given = {SETTINGS_VARIABLE: str(settings.file), ROLE_VARIABLE: role}
+    kept = {key: value for key, value in os.environ.items() if key != CLOCK_VARIABLE}
+    return kept | given | ({CLOCK_VARIABLE: clock} if clock else {})

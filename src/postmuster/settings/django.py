@@ -26,6 +26,7 @@ _ROOMS = (
     "replies",
     "jobs",
 )
+_OWN_KEYS = ("dbname", "user", "password", "host", "port")
 
 
 def _logins(file: Path) -> dict[str, dict[str, str]]:
@@ -37,6 +38,7 @@ def _logins(file: Path) -> dict[str, dict[str, str]]:
 
 
 def _connection(login: dict[str, str]) -> dict[str, Any]:
+    extra = {key: value for key, value in login.items() if key not in _OWN_KEYS}  # TLS of a server that is not ours
     return {
         "ENGINE": "django.db.backends.postgresql",
         "NAME": login.get("dbname", "postmuster"),
@@ -46,11 +48,12 @@ def _connection(login: dict[str, str]) -> dict[str, Any]:
         "PORT": login.get("port", ""),
         "CONN_MAX_AGE": None,
         "DISABLE_SERVER_SIDE_CURSORS": True,
-        "OPTIONS": {"application_name": "postmuster", "options": "-c TimeZone=UTC"},
+        "OPTIONS": {"application_name": "postmuster", "options": "-c TimeZone=UTC"} | extra,
     }
 
 
-def _databases() -> dict[str, dict[str, Any]]:
+def databases() -> dict[str, dict[str, Any]]:
+    """Django's connections: `default` by the process's role, `owner` for migrations; empty logins before `init`."""
     file = settings_path()
     logins = _logins(load(file).logins_file) if file.exists() else {}
     role = os.environ.get(ROLE_VARIABLE, "application")
@@ -60,7 +63,7 @@ def _databases() -> dict[str, dict[str, Any]]:
     }
 
 
-DATABASES = _databases()
+DATABASES = databases()
 INSTALLED_APPS = ["procrastinate.contrib.django", *(f"postmuster.{room}" for room in _ROOMS)]
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 USE_TZ = True

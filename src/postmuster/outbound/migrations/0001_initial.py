@@ -84,6 +84,8 @@ class Migration(migrations.Migration):
                 ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
                 ("notice_no", models.IntegerField()),
                 ("round_no", models.SmallIntegerField()),
+                ("component_no", models.IntegerField()),
+                ("handed_seq", models.IntegerField()),
                 ("first_seq", models.IntegerField()),
                 ("last_seq", models.IntegerField()),
                 ("state", models.CharField(max_length=8)),

@@ -81,7 +81,6 @@ class Migration(migrations.Migration):
                 ("confidence", models.FloatField()),
                 ("reasons", models.JSONField()),
                 ("state", models.CharField(max_length=20)),
-                ("text_item_no", models.BigIntegerField(null=True)),
                 ("accepted_at", models.DateTimeField()),
                 ("reply", models.OneToOneField(on_delete=django.db.models.deletion.PROTECT, to="replies.reply")),
             ],

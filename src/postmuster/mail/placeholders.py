@@ -4,6 +4,8 @@ A drafter may write `{name}`, `{component}` and `{deadline}`; `{{` stands for on
 ordinary character. Generated blocks may also hold `{notice_id}` and `{check_code}`. Everything stays in place until a
 mail is composed for one person; then each part is filled with values escaped for that part.
 
+`pieces_of` is for `compose`, which prepares each part once and fills it for each person.
+
 Promises: linear in the length of the text; never raises for text read from a file. `fill` raises KeyError for a
 placeholder that has no value, because a mail with a hole must not leave.
 """
@@ -39,6 +41,23 @@ def names_in(text: str) -> frozenset[str]:
 def escaped(text: str) -> str:
     """Return text whose braces stand for themselves, to be put into a text with placeholders."""
     return text.replace("{", "{{")
+
+
+def pieces_of(text: str) -> list[tuple[str, str | None]]:
+    """Return what a text is made of: plain text, `{{` already read, and the placeholder that follows it (None at the end)."""
+    pieces: list[tuple[str, str | None]] = []
+    plain: list[str] = []
+    place = 0
+    for match in _TOKEN.finditer(text):
+        plain.append(text[place : match.start()])
+        place = match.end()
+        if match[1]:
+            pieces.append(("".join(plain), match[1]))
+            plain = []
+        else:
+            plain.append("{")
+    pieces.append(("".join(plain) + text[place:], None))
+    return pieces
 
 
 def fill(text: str, values: Mapping[str, str], escape: Callable[[str], str] = str) -> str:

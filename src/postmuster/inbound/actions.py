@@ -1,0 +1,58 @@
+"""Taking mail in and giving it out to be digested."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from django.db import transaction
+
+from postmuster.base import sql
+from postmuster.inbound.envelope import TakenMail
+from postmuster.inbound.states import MailState
+from postmuster.vault import actions as vault
+from postmuster.vault.keyring import Keyring
+
+_SQL = sql.load("inbound")
+
+
+@dataclass(frozen=True, slots=True)
+class ClaimedMail:
+    """One mail under a digest loop's lease."""
+
+    mail_no: int
+    item_no: int
+    accepted_at: datetime
+    octets: int
+    fence: int
+    attempts: int
+
+
+def store(mails: Sequence[TakenMail], keyring: Keyring, now: datetime) -> None:
+    """Seal mails and commit them, waiting, in one transaction. Only then may anybody say 250 (P5)."""
+    with sql.guarded(), transaction.atomic():
+        items = vault.seal_unowned([mail.pack() for mail in mails], keyring, now)
+        sql.execute(_SQL["add_mail"], {"items": items, "octets": [len(mail.data) for mail in mails], "now": now})
+
+
+def claim(*, limit: int, lease_s: int) -> list[ClaimedMail]:
+    """Take the oldest waiting mails."""
+    found = sql.rows(_SQL["claim_mail"], {"limit": limit, "lease_s": lease_s})
+    return sorted((ClaimedMail(*row) for row in found), key=lambda mail: mail.mail_no)
+
+
+def finish(mails: Sequence[tuple[ClaimedMail, MailState]]) -> set[int]:
+    """Mark mails in the transaction that records their meaning; returns the numbers of those still ours (fencing)."""
+    values = {
+        "mails": [mail.mail_no for mail, _ in mails],
+        "fences": [mail.fence for mail, _ in mails],
+        "states": [str(state) for _, state in mails],
+    }
+    return {int(row[0]) for row in sql.rows(_SQL["finish_mail"], values)}
+
+
+def let_go(mails: Sequence[ClaimedMail]) -> None:
+    """Free a batch that could not be recorded; its tries stay counted."""
+    values = {"mails": [mail.mail_no for mail in mails], "fences": [mail.fence for mail in mails]}
+    sql.execute(_SQL["let_go"], values)

@@ -1,0 +1,82 @@
+"""What a worker has at hand: settings, clock, keys. Opened once a process and handed down."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Final
+
+from postmuster.base.clock import Clock
+from postmuster.base.errors import Defect
+from postmuster.inbound.dns import Lookup, open_lookup
+from postmuster.mail.dkim import load_signer
+from postmuster.outbound.copies import Names, SigningKeys
+from postmuster.outbound.relay import RelayAddress
+from postmuster.replies.matching import Keys
+from postmuster.settings import Settings
+from postmuster.settings.keys import read_dkim_key, read_token_keys
+from postmuster.vault.keyring import Keyring, read_keyring
+
+
+@dataclass(frozen=True, slots=True)
+class Desk:
+    """One process's tools. `leaving` is set when the process is asked to go: the window at hand is the last."""
+
+    settings: Settings
+    clock: Clock
+    keyring: Keyring = field(repr=False)
+    signing: SigningKeys = field(repr=False)
+    tokens: Mapping[int, bytes] = field(repr=False)
+    txt: Lookup = field(repr=False)
+    leaving: threading.Event = field(default_factory=threading.Event)
+
+    @property
+    def now(self) -> datetime:
+        return self.clock.now()
+
+    @property
+    def names(self) -> Names:
+        settings = self.settings
+        return Names(
+            domain=settings.organisation.domain,
+            reply_domain=settings.intake.domain,
+            bounce_domain=settings.relay.bounce_domain,
+            separator=settings.intake.subaddress_separator,
+            time_zone=settings.organisation.time_zone,
+            token_days=settings.intake.token_days,
+        )
+
+    @property
+    def matching(self) -> Keys:
+        return Keys(self.tokens, self.settings.organisation.domain, self.settings.intake.subaddress_separator)
+
+    @property
+    def relay(self) -> RelayAddress:
+        relay = self.settings.relay
+        return RelayAddress(relay.host, relay.port, relay.ehlo_name)
+
+
+def open_desk(settings: Settings, clock: Clock) -> Desk:
+    """Read the keys; `Refused` names the file that is missing or damaged."""
+    tokens = read_token_keys(settings.key_dir)
+    relay = settings.relay
+    pem = read_dkim_key(settings.key_dir, relay.dkim_selector)
+    signer = load_signer(pem, domain=relay.dkim_domain, selector=relay.dkim_selector)
+    signing = SigningKeys(tokens.current, tokens.current_key, signer)
+    return Desk(settings, clock, read_keyring(settings.key_dir), signing, tokens.keys, open_lookup(settings))
+
+
+_OPEN: Final[list[Desk]] = []  # jobs are given ids only, so the process's one desk is found here
+
+
+def take_place(desk: Desk) -> None:
+    """Make this the desk of the process's jobs."""
+    _OPEN[:] = [desk]
+
+
+def at_hand() -> Desk:
+    if not _OPEN:
+        raise Defect("A job was run outside a worker; nothing was done; start it with `postmuster up`.")
+    return _OPEN[0]

@@ -1,0 +1,83 @@
+"""The first look at a mail, before the database is asked anything: parsed, its kind, its clues, its author. No writing."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from dataclasses import dataclass, field
+from typing import Final
+
+from postmuster.base.clock import day_number
+from postmuster.inbound.actions import ClaimedMail
+from postmuster.inbound.envelope import TakenMail
+from postmuster.jobs.desk import Desk
+from postmuster.mail.address import AddrSpec
+from postmuster.mail.authentication import Authentication, authenticate
+from postmuster.mail.kind import Classified, Kind, classify
+from postmuster.mail.message import Message, parse
+from postmuster.replies.matching import Clue, author, clues
+
+AUTHORED: Final = frozenset({Kind.REPLY, Kind.AUTOMATIC, Kind.REACTION, Kind.CALENDAR})
+_SUBJECT_PREFIX = re.compile(r"(?:\s*+[\w.]{1,12}(?:\[\d{1,3}\])?\s*+[:：]\s*+)++", re.UNICODE)
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """One mail as seen so far."""
+
+    mail: ClaimedMail
+    message: Message = field(repr=False)
+    classified: Classified = field(repr=False)
+    clues: tuple[Clue, ...]
+    wrong_tokens: int
+    author: AddrSpec | None = field(repr=False)
+    authentication: Authentication | None = field(repr=False)
+    fingerprint: bytes
+
+    @property
+    def grade(self) -> str:
+        return str(self.authentication.grade) if self.authentication else ""
+
+    @property
+    def thread_subject(self) -> str:
+        """The subject without Re:, AW: and their kin, folded for comparing."""
+        return folded_subject(self.message.subject)
+
+
+def folded_subject(subject: str) -> str:
+    """A subject as it is compared: prefixes of replies gone, case and spaces levelled."""
+    return " ".join(_SUBJECT_PREFIX.sub("", subject[:1000], count=1).casefold().split())
+
+
+def look(mail: ClaimedMail, taken: TakenMail, desk: Desk) -> Look:
+    """Read one mail as far as its octets and our keys go. Never raises on what a mail may hold."""
+    message = parse(taken.data)
+    classified = classify(message)
+    report = classified.report
+    named = (report.original_message_id,) if report and report.original_message_id else ()
+    found, wrong = clues(taken.recipients, message, named, desk.matching, day_number(desk.now))
+    written_by = author(message)
+    authentication = None
+    if classified.kind in AUTHORED:
+        authentication = authenticate(taken.data, message, txt=desk.txt, authserv_id=desk.settings.intake.authserv_id)
+    failed = authentication is not None and authentication.grade == "D"
+    return Look(
+        mail,
+        message,
+        classified,
+        found,
+        wrong,
+        written_by,
+        authentication,
+        _fingerprint(message, taken, written_by, failed),
+    )
+
+
+def _fingerprint(message: Message, taken: TakenMail, written_by: AddrSpec | None, failed: bool) -> bytes:
+    """What makes the same mail the same: its Message-ID, or all its octets where it has none.
+
+    Author and failed authentication go in, so that a forged mail cannot use up the identity of the one it imitates.
+    """
+    name = message.message_id.encode("utf-8", "replace") if message.message_id else taken.data
+    who = written_by.match_key.encode() if written_by else b""
+    return hashlib.sha256(b"\0".join((name, who, b"failed" if failed else b""))).digest()

@@ -1,0 +1,126 @@
+"""The journey of a reply: accept → digest.
+
+*Accept*: the door's mails are sealed and committed, waiting, before anybody says 250. *Digest*: opened → parsed → kind →
+whose → (a report: the delivery is updated, the end) → markings → new text → author → answer → recorded, a letter if due, a
+case if it is unclear. A batch is one transaction under the fence of its claim, so that a mail has its effect once, whatever
+dies and however often it comes.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter
+from collections.abc import Sequence
+from typing import Final
+
+from django.db import transaction
+
+from postmuster.base import sql
+from postmuster.base.errors import PostmusterError, Transient
+from postmuster.control import queries as control
+from postmuster.control.states import Lane
+from postmuster.inbound import actions as inbound
+from postmuster.inbound.actions import ClaimedMail
+from postmuster.inbound.envelope import TakenMail
+from postmuster.inbound.states import MailState
+from postmuster.jobs import judging, receipts
+from postmuster.jobs.desk import Desk
+from postmuster.jobs.judging import Judged
+from postmuster.jobs.looking import Look, look
+from postmuster.ledger import actions as ledger
+from postmuster.mail.lmtp import DeliveryReply, Received
+from postmuster.outbound import actions as outbound
+from postmuster.outbound import letters
+from postmuster.replies import actions as replies
+from postmuster.vault import actions as vault
+
+MAX_ATTEMPTS: Final = 3  # tries of one mail before it is held for a person
+_NO_ROOM: Final = "53100"  # PostgreSQL: disk full
+
+
+# ---- accept
+
+
+def accept(mails: Sequence[Received], *, desk: Desk) -> DeliveryReply:
+    """Commit mails; what their senders hear. Never raises: any trouble is 451, want of room 452. Gate: accept."""
+    try:
+        if control.stopped(0, Lane.INTAKE):
+            return DeliveryReply.TROUBLE
+        taken = [TakenMail(mail.reverse_path, mail.recipients, mail.data) for mail in mails]
+        inbound.store(taken, desk.keyring, desk.now)
+    except PostmusterError as error:
+        return DeliveryReply.FULL if _NO_ROOM in error.sentence else DeliveryReply.TROUBLE
+    except Exception:  # the door stays open whatever happened; the sender tries again
+        return DeliveryReply.TROUBLE
+    return DeliveryReply.ACCEPTED
+
+
+# ---- digest
+
+
+def digest(*, desk: Desk) -> int:
+    """Digest what waits until nothing does; returns how many mails."""
+    work, done = desk.settings.work, 0
+    while not desk.leaving.is_set():
+        mails = inbound.claim(limit=work.digest_batch_rows, lease_s=work.lease_s)
+        if not mails:
+            break
+        done += _digest_safely(mails, desk)
+    return done
+
+
+def _digest_safely(mails: Sequence[ClaimedMail], desk: Desk) -> int:
+    """Digest a batch; where it fails, mail by mail, so that one mail cannot hold up the others."""
+    try:
+        return _digest_batch(mails, desk)
+    except Transient:
+        inbound.let_go(mails)
+        raise
+    except Exception:
+        if len(mails) == 1:
+            return _set_aside(mails[0], desk)
+    return sum(_digest_safely([mail], desk) for mail in mails)
+
+
+def _set_aside(mail: ClaimedMail, desk: Desk) -> int:
+    """A mail that cannot be digested waits for another try, then for a person; it is never dropped."""
+    if mail.attempts < MAX_ATTEMPTS:
+        inbound.let_go([mail])
+        return 0
+    with sql.guarded(), transaction.atomic():
+        if inbound.finish([(mail, MailState.HELD)]):
+            replies.record([judging.held(mail)], now=desk.now)
+            facts = {"mail": mail.mail_no, "attempts": mail.attempts}
+            ledger.append(kind="mail held", actor="worker", subject=f"mail:{mail.mail_no}", facts=facts, now=desk.now)
+    return 1
+
+
+def _digest_batch(mails: Sequence[ClaimedMail], desk: Desk) -> int:
+    with sql.guarded():
+        opened = vault.open_items([mail.item_no for mail in mails], desk.keyring)
+    looks = [look(mail, TakenMail.unpack(opened[mail.item_no]), desk) for mail in mails]
+    with sql.guarded(), transaction.atomic():
+        _record(looks, judging.judge(looks, desk), desk)
+    return len(mails)
+
+
+def _record(looks: Sequence[Look], judged: Sequence[Judged], desk: Desk) -> None:
+    """Write down a batch, all of it or nothing."""
+    now = desk.now
+    numbers = replies.record([one.finding for one in judged], now=now)
+    outbound.settle_by_evidence([one.evidence for one in judged if one.evidence], now)
+    letters.write_letters(receipts.due(looks, judged, numbers, desk), desk.keyring, now)
+    owners = [
+        (one.finding.item_no, one.finding.delivery.notice_no, one.finding.delivery.person_no)
+        for one in judged
+        if one.finding.delivery is not None
+    ]
+    vault.hand_over(owners, desk.keyring, now)
+    if len(inbound.finish([(one.mail, MailState.DIGESTED) for one in looks])) != len(looks):
+        raise Transient("Another worker took this mail over; nothing was recorded twice; it goes on by itself.")
+    kinds = Counter(f"{one.finding.kind}" for one in judged)
+    manifest = hashlib.sha256(
+        "\n".join(f"{one.finding.mail_no} {one.finding.kind} {one.finding.reason}" for one in judged).encode()
+    ).hexdigest()
+    facts = {"mails": len(judged), "kinds": dict(kinds), "manifest": manifest}
+    ledger.append(kind="mail digested", actor="worker", subject=f"mail:{looks[0].mail.mail_no}", facts=facts, now=now)

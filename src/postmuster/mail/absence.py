@@ -1,0 +1,182 @@
+"""The words of absence: how programs in many languages say that somebody is away, and until when.
+
+What for: `mail.automatic` asks whether a subject is one, and which day an out-of-office names.
+
+Promises: never raises; linear in what it reads. A day without a year is the next such day from the mail's own date
+on; without that date it is none. Of two readings of 3/5/2025 the language of the words decides; where they cannot,
+none is returned.
+
+Sources: data/automatic.toml; ISO 8601; the forms of dates in Unicode CLDR for the languages there.
+"""
+
+import re
+import unicodedata
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, timedelta
+from functools import cache
+from typing import Final
+
+from postmuster.mail.phrases import load_table, strings
+
+MAX_DATES: Final = 50  # ours: dates looked at in one text
+MAX_DAYS_AHEAD: Final = 1_100  # ours: three years; a later day is a mistake or no day of return
+GRACE_DAYS: Final = 30  # ours: an absence that ended lately is still the one meant
+
+
+@dataclass(frozen=True, slots=True)
+class AbsenceWords:
+    """Subjects of out-of-office answers, compiled."""
+
+    heads: re.Pattern[str]
+    phrases: tuple[str, ...]
+
+    def begins(self, subject: str) -> bool:
+        """Whether the subject begins as a mail program begins an automatic answer."""
+        return self.heads.match(subject) is not None
+
+    def mentions(self, subject: str) -> bool:
+        """Whether the subject speaks of absence anywhere."""
+        lower = subject.lower().replace("’", "'")
+        return any(phrase in lower for phrase in self.phrases)
+
+
+@dataclass(frozen=True, slots=True)
+class _Dates:
+    named: re.Pattern[str]
+    month_of: Mapping[str, int]
+    before: re.Pattern[str]
+    after: re.Pattern[str]
+    day_first_words: re.Pattern[str]
+
+
+def _strings(value: object) -> list[str]:
+    return [unicodedata.normalize("NFC", text) for text in strings(value, "automatic")]
+
+
+def _languages() -> list[Mapping[str, object]]:
+    return [language for language in load_table("automatic").values() if isinstance(language, dict)]
+
+
+def _either(words: Sequence[str]) -> str:
+    longest_first = sorted(set(words), key=lambda word: (-len(word), word))
+    return "|".join(re.escape(word).replace("'", "['’]").replace("\\ ", r"\s") for word in longest_first)
+
+
+@cache
+def absence_words() -> AbsenceWords:
+    """Return the subjects of all languages, compiled once."""
+    heads = [word for language in _languages() for word in _strings(language["heads"])]
+    phrases = [word for language in _languages() for word in _strings(language["phrases"])]
+    return AbsenceWords(
+        re.compile(
+            rf"\s*+[\[(*\"“«]?(?:{_either(heads)})\s{{0,3}}(?:[:：\-–—.!\])*\"”»(,;]|$|\s(?:until|bis|till|from|re:|aw:))",
+            re.IGNORECASE,
+        ),
+        tuple(dict.fromkeys(phrases)),
+    )
+
+
+@cache
+def _dates() -> _Dates:
+    month_of: dict[str, int] = {}
+    until: list[str] = []
+    day_first: list[str] = []
+    for language in _languages():
+        for number, forms in enumerate(_strings(language["months"]), 1):
+            for form in forms.split("|"):
+                month_of.setdefault(form, number)
+        until += _strings(language["until"])
+        if language["day_first"]:
+            day_first += _strings(language["until"])
+    english = set(_strings(_languages()[0]["until"]))
+    months = "|".join(sorted(map(re.escape, month_of), key=len, reverse=True))
+    words = _either(until)
+    return _Dates(
+        re.compile(
+            rf"(?P<y1>20\d\d)[-/.年]\s?(?P<m1>\d{{1,2}})[-/.月]\s?(?P<d1>\d{{1,2}})日?|"
+            rf"(?<![\d.])(?P<a>\d{{1,2}})[./-]\s?(?P<b>\d{{1,2}})[./-]\s?(?P<y2>20\d\d|\d\d)(?![\d])|"
+            rf"(?P<m3>\d{{1,2}})\s?[月월]\s?(?P<d3>\d{{1,2}})\s?[日일]|"
+            rf"(?<![\d.])(?P<d4>\d{{1,2}})(?:st|nd|rd|th|er|º|ª|\.)?,?\s{{0,2}}(?:of\s|de\s|d['’])?(?P<n4>{months})[^\W\d_]{{0,9}}\.?,?(?:\s{{0,2}}(?:de\s|del\s)?(?P<y4>20\d\d))?|"
+            rf"\b(?P<n5>{months})[^\W\d_]{{0,9}}\.?\s{{0,2}}(?P<d5>\d{{1,2}})(?:st|nd|rd|th)?(?!\d|[:.]\d)(?:,?\s{{0,2}}(?P<y5>20\d\d))?|"
+            rf"(?<![\d.])(?P<d6>\d{{1,2}})\.\s?(?P<m6>\d{{1,2}})\.(?!\d)",
+            re.IGNORECASE,
+        ),
+        month_of,
+        re.compile(
+            rf"(?<!\w)(?:{words})\s{{0,3}}(?:(?:on|the|am|dem|den|den|le|el|il|o|op|dne|um|dia|día|:)\s{{0,2}}|[^\W\d]{{2,12}}[.,]{{0,2}}\s{{1,2}}){{0,3}}$",
+            re.IGNORECASE,
+        ),
+        re.compile(rf"^\s{{0,2}}\(?[^\W\d]{{0,2}}\)?\s{{0,2}}(?:{words})", re.IGNORECASE),
+        re.compile(rf"(?<!\w)(?:{_either([word for word in day_first if word not in english])})(?!\w)", re.IGNORECASE),
+    )
+
+
+def return_date(text: str, base: date | None) -> date | None:
+    """Find the day an absence ends or the person returns; None when the text names none. Never raises.
+
+    `base` is the date of the mail, by which a day without a year is understood.
+    """
+    rules = _dates()
+    text = unicodedata.normalize("NFC", text)
+    rest: list[date] = []
+    for count, found in enumerate(rules.named.finditer(text)):
+        if count >= MAX_DATES:
+            break
+        day = _read(found, rules, text, base)
+        if day is None or (base is not None and not -GRACE_DAYS <= (day - base).days <= MAX_DAYS_AHEAD):
+            continue
+        if rules.before.search(text[max(found.start() - 60, 0) : found.start()]) or rules.after.match(
+            text[found.end() : found.end() + 30]
+        ):
+            return day
+        rest.append(day)
+    # "1.–14. August", "12/08/2025 - 26/08/2025": of two days with nothing but a dash, the second is the last one.
+    return max(rest) if len(rest) == 2 else None
+
+
+def _read(found: re.Match[str], rules: _Dates, text: str, base: date | None) -> date | None:
+    part = found.groupdict()
+    if part["y1"]:
+        return _day(part["y1"], int(part["m1"]), int(part["d1"]), base)
+    if part["a"]:
+        return _numbers(
+            int(part["a"]),
+            int(part["b"]),
+            part["y2"],
+            dotted="." in found[0],
+            day_first=bool(rules.day_first_words.search(text)),
+            base=base,
+        )
+    if part["m3"]:
+        return _day(None, int(part["m3"]), int(part["d3"]), base)
+    if part["d6"]:
+        return _day(None, int(part["m6"]), int(part["d6"]), base)
+    name = (part["n4"] or part["n5"]).lower()
+    month = rules.month_of.get(name)
+    if month is None:
+        return None
+    return _day(part["y4"] or part["y5"], month, int(part["d4"] or part["d5"]), base)
+
+
+def _numbers(first: int, second: int, year: str, *, dotted: bool, day_first: bool, base: date | None) -> date | None:
+    if dotted or first > 12 or day_first or first == second:
+        return _day(year, second, first, base)
+    if second > 12:
+        return _day(year, first, second, base)
+    # 3/5/2025 in English is May in London and March in Washington: both are tried, and only one may lie ahead of the mail.
+    readings = [_day(year, second, first, base), _day(year, first, second, base)]
+    ahead = [day for day in readings if day is not None and base is not None and 0 <= (day - base).days <= 180]
+    return ahead[0] if len(ahead) == 1 else None
+
+
+def _day(year: str | None, month: int, day: int, base: date | None) -> date | None:
+    try:
+        if year is not None:
+            return date(int(year) + (2000 if len(year) == 2 else 0), month, day)
+        if base is None:
+            return None
+        this = date(base.year, month, day)
+        return this if this >= base - timedelta(days=GRACE_DAYS) else date(base.year + 1, month, day)
+    except (ValueError, OverflowError):
+        return None

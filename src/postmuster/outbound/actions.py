@@ -1,0 +1,154 @@
+"""Writing the book of deliveries: expand, claim, hand over, write down outcomes, rescue, settle by evidence.
+
+Counters are written as deltas in the statement that changes a state, so that the sum of states is the audience at every
+commit (P2). Whoever claims holds a lease by the server's clock and a fencing number.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Final
+
+from django.db import transaction
+
+from postmuster.base import sql
+from postmuster.mail.address import AddrSpec
+from postmuster.outbound import queries
+from postmuster.outbound.states import DeliveryState
+from postmuster.outbound.values import ClaimedBatch, Evidence, Recipient, RoundRef, Scope, Settlement, columns
+
+PAGE_ROWS: Final = 10_000  # people written down in one transaction: about 0.3 s
+FOLD_ROWS: Final = 2_000  # deltas of a round that are worth folding
+_FOLD_LOCK: Final = 0x504D4346  # any fixed number: one folder in the database at a time
+_SQL = sql.load("outbound")
+
+
+def expand_page(of: RoundRef, scope: Scope, *, batch_rows: int, now: datetime, limit: int = PAGE_ROWS) -> int:
+    """Write down the next page of the audience; returns how many people, 0 when all are there.
+
+    A page cut off by a crash is not there at all, and the next run begins behind the last one that is.
+    """
+    with sql.guarded(), transaction.atomic():
+        last_seq, last_component, last_person = queries.last_expanded(of)
+        values = {
+            "last_seq": last_seq, "last_component": last_component, "last_person": last_person, "limit": limit,
+            "batch_rows": batch_rows, "now": now,
+        }  # fmt: skip
+        return int(sql.rows(_SQL["expand_page"], of.key | scope.columns() | values)[0][0])
+
+
+def claim_batch(of: RoundRef, lease_s: int) -> ClaimedBatch | None:
+    """Take the next open batch that no stop covers. Gate: claim (in the statement)."""
+    found = sql.row(_SQL["claim_batch"], of.key | {"lease_s": lease_s})
+    return ClaimedBatch(*map(int, found)) if found else None
+
+
+def hand_window(batch: ClaimedBatch, through_seq: int, lease_s: int) -> bool:
+    """Say that everything up to `through_seq` may now reach the relay.
+
+    Gate: submit. False when what may happen has changed since the claim, or the lease was lost: nothing more may be sent.
+    """
+    values = {"batch_no": batch.batch_no, "fence": batch.fence, "through_seq": through_seq, "lease_s": lease_s}
+    return sql.row(_SQL["hand_window"], values) is not None
+
+
+def release_batch(batch: ClaimedBatch) -> None:
+    """Give a batch back whose rows without outcome are all known to be pending."""
+    sql.execute(_SQL["release_batch"], {"batch_no": batch.batch_no, "fence": batch.fence})
+
+
+def finish_batch(batch: ClaimedBatch) -> None:
+    sql.execute(_SQL["finish_batch"], {"batch_no": batch.batch_no, "fence": batch.fence})
+
+
+def record_outcomes(
+    of: RoundRef, settlements: Sequence[Settlement], *, first_retry_s: int, now: datetime, retried: bool = False
+) -> int:
+    """Write down what became of a window's copies; those put off get a time for the next try."""
+    if not settlements:
+        return 0
+    with sql.guarded(), transaction.atomic():
+        written = int(sql.value(_SQL["record_outcomes"], of.key | columns(settlements) | {"now": now}))
+        put_off = [one.seq for one in settlements if one.state is DeliveryState.DEFERRED]
+        settled = [one.seq for one in settlements if one.state is not DeliveryState.DEFERRED]
+        if put_off:
+            not_before = now + timedelta(seconds=first_retry_s)
+            values = {"seqs": put_off, "now": now, "not_before": not_before, "first_retry_s": first_retry_s}
+            sql.execute(_SQL["put_off"], of.key | values)
+        if retried and settled:
+            sql.execute(_SQL["settle_retries"], of.key | {"seqs": settled})
+        return written
+
+
+def claim_retries(of: RoundRef, *, limit: int, lease_s: int, now: datetime) -> list[Recipient]:
+    """Take copies whose time has come. They count as handed over from this commit on."""
+    found = sql.rows(_SQL["claim_retries"], of.key | {"limit": limit, "lease_s": lease_s, "now": now})
+    return [
+        Recipient(seq, person, component_no, AddrSpec(local, domain), name, path, zone, language, attempts, first_at)
+        for seq, person, local, domain, name, path, zone, language, component_no, attempts, first_at in found
+    ]
+
+
+def hand_back_retries(of: RoundRef, seqs: Sequence[int]) -> None:
+    """Give back retries that were certainly not handed over."""
+    if seqs:
+        sql.execute(_SQL["hand_back_retries"], of.key | {"seqs": list(seqs)})
+
+
+def rescue(now: datetime) -> int:
+    """Settle what dead senders left: rows that may have been handed over become in doubt, the rest is open again."""
+    with sql.guarded(), transaction.atomic():
+        doubtful = _rescue_batches(now) + _rescue_retries(now)
+        sql.execute(_SQL["lost_letters"], {"now": now})
+    return doubtful
+
+
+def _rescue_batches(now: datetime) -> int:
+    doubtful = 0
+    for batch_no, notice_no, round_no, component_no, first, handed, _last, _fence in sql.rows(_SQL["lost_batches"]):
+        of = RoundRef(notice_no, round_no, 0)
+        found = sql.rows(_SQL["unanswered_of_batch"], of.key | {"first_seq": first, "handed_seq": handed})
+        doubtful += _write_in_doubt(of, [(int(row[0]), int(component_no)) for row in found], now)
+        sql.execute(_SQL["reopen_batch"], {"batch_no": batch_no})
+    return doubtful
+
+
+def _rescue_retries(now: datetime) -> int:
+    doubtful = 0
+    for notice_no, round_no, seq, component_no in sql.rows(_SQL["lost_retries"]):
+        of = RoundRef(notice_no, round_no, 0)
+        doubtful += _write_in_doubt(of, [(int(seq), int(component_no))], now)
+        sql.execute(_SQL["settle_retries"], of.key | {"seqs": [seq]})
+    return doubtful
+
+
+def _write_in_doubt(of: RoundRef, rows: Sequence[tuple[int, int]], now: datetime) -> int:
+    if not rows:
+        return 0
+    state, reason = DeliveryState.IN_DOUBT, "sender lost"
+    settlements = [Settlement(seq, component_no, state, reason, "", None) for seq, component_no in rows]
+    return int(sql.value(_SQL["record_outcomes"], of.key | columns(settlements) | {"now": now}))
+
+
+def settle_by_evidence(evidence: Sequence[Evidence], now: datetime) -> int:
+    """Let reports and replies settle deliveries, along the arrows their states allow; returns how many changed."""
+    if not evidence:
+        return 0
+    values = {
+        "notices": [one.notice_no for one in evidence], "rounds": [one.round_no for one in evidence],
+        "seqs": [one.seq for one in evidence], "states": [str(one.state) for one in evidence],
+        "reasons": [one.reason for one in evidence], "statuses": [one.status[:11] for one in evidence], "now": now,
+    }  # fmt: skip
+    return int(sql.value(_SQL["settle_by_evidence"], values))
+
+
+def fold_counters() -> int:
+    """Make one counter row of many, for each round that has gathered enough; returns how many rounds."""
+    with sql.guarded(), transaction.atomic():
+        if not sql.value("SELECT pg_try_advisory_xact_lock(%s)", (_FOLD_LOCK,)):
+            return 0
+        rounds = sql.rows(_SQL["rounds_to_fold"], {"rows": FOLD_ROWS})
+        for notice_no, round_no in rounds:
+            sql.execute(_SQL["fold_counters"], {"notice_no": notice_no, "round_no": round_no})
+        return len(rounds)

@@ -1,0 +1,145 @@
+"""One person's copy of a notice: its envelope and its octets.
+
+What for: `jobs.notice` claims people, this writes what each of them gets, `relay` hands it over. A round's wording is
+compiled once a language; per person only octets are joined and signed.
+
+Promises: everything of a copy follows from the round, the recipient and the keys, so that a second try is the same mail:
+Message-ID, reply address, reverse path, check code, Date.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from hashlib import sha256
+from typing import Final
+
+from postmuster.base.clock import day_number
+from postmuster.base.ids import notice_id
+from postmuster.mail.address import AddrSpec, Mailbox
+from postmuster.mail.compose import CompiledMail, Copy, compile_mail
+from postmuster.mail.dkim import DkimSigner
+from postmuster.mail.submission import Envelope, Notify
+from postmuster.mail.token import (
+    DeliveryRef,
+    Token,
+    write_check_code,
+    write_message_id,
+    write_reply_address,
+    write_verp_address,
+)
+from postmuster.notices.body import render
+from postmuster.notices.deadlines import deadline_text
+from postmuster.notices.queries import StoredRound
+from postmuster.notices.terms import NoticeContent
+from postmuster.outbound.relay import Submission
+from postmuster.outbound.values import Recipient
+
+FAILURES: Final = (Notify.FAILURE, Notify.DELAY)
+WITH_SUCCESS: Final = (Notify.SUCCESS, *FAILURES)
+
+
+@dataclass(frozen=True, slots=True)
+class Names:
+    """The organisation's own names in mail."""
+
+    domain: str
+    reply_domain: str
+    bounce_domain: str
+    separator: str
+    time_zone: str
+    token_days: int
+
+
+@dataclass(frozen=True, slots=True)
+class SigningKeys:
+    """The newest token key, and DKIM."""
+
+    key_id: int
+    key: bytes = field(repr=False)
+    signer: DkimSigner | None
+
+
+def addresses_of(ref: DeliveryRef, released_at: datetime, names: Names, keys: SigningKeys) -> tuple[AddrSpec, str]:
+    """The reply address and the reverse path of a delivery."""
+    token = Token(keys.key_id, ref, day_number(released_at) + names.token_days)
+    reply = write_reply_address(token, keys.key, domain=names.reply_domain, separator=names.separator)
+    local_part, _, domain = reply.partition("@")
+    return AddrSpec(local_part, domain), write_verp_address(token, keys.key, domain=names.bounce_domain)
+
+
+def sender_of(content: NoticeContent, names: Names) -> Mailbox:
+    return Mailbox(content.sender.name, AddrSpec(content.sender.local_part, names.domain))
+
+
+def fields_of(content: NoticeContent, names: Names) -> tuple[tuple[str, str], ...]:
+    """An announcement says that it is automatic; a notice that asks does not, or nobody's absence would answer (RFC 3834)."""
+    if content.asks:
+        return ()
+    return (("Auto-Submitted", "auto-generated"), ("List-Id", f"<{content.kind}.{names.domain}>"))
+
+
+class Copywriter:
+    """Writes the copies of one round."""
+
+    def __init__(self, stored: StoredRound, names: Names, keys: SigningKeys) -> None:
+        self._round = stored
+        self._content = stored.revision.content
+        self._names = names
+        self._keys = keys
+        self._compiled: dict[str, CompiledMail] = {}
+        self._deadlines: dict[tuple[str, str], str] = {}
+        self._notify = WITH_SUCCESS if self._content.success_reports else FAILURES
+
+    def write(self, recipient: Recipient) -> Submission:
+        """Write one person's copy; the submission's key is the sequence."""
+        ref = DeliveryRef(self._round.notice_no, self._round.number, recipient.seq)
+        language = self._content.language_for(recipient.language)
+        reply_to, reverse_path = addresses_of(ref, self._round.released_at, self._names, self._keys)
+        copy = Copy(
+            to=Mailbox(recipient.name, recipient.address),
+            message_id=write_message_id(ref, self._keys.key, domain=self._names.domain),
+            date=self._round.released_at,
+            reply_to=Mailbox("", reply_to),
+            values=self.values(recipient, language, ref),
+        )
+        envelope = Envelope(
+            reverse_path=reverse_path,
+            forward_path=str(recipient.address),
+            envelope_id=f"n{ref.notice_no}.r{ref.round_no}.s{ref.seq}",
+            notify=self._notify,
+        )
+        return Submission(recipient.seq, envelope, self._in(language).write(copy))
+
+    def _in(self, language: str) -> CompiledMail:
+        if language not in self._compiled:
+            self._compiled[language] = compile_mail(
+                header_from=sender_of(self._content, self._names),
+                wording=render(self._content, language),
+                language=language,
+                fields=fields_of(self._content, self._names),
+                signer=self._keys.signer,
+                boundary_seed=sha256(self._round.revision.digest + language.encode()).digest(),
+            )
+        return self._compiled[language]
+
+    def values(self, recipient: Recipient, language: str, ref: DeliveryRef) -> Mapping[str, str]:
+        """What the placeholders stand for with this person."""
+        return {
+            "name": recipient.name,
+            "component": recipient.component.rpartition("/")[2],
+            "deadline": self._deadline(language, recipient.time_zone),
+            "notice_id": notice_id(ref.notice_no),
+            "check_code": write_check_code(ref, self._keys.key),
+        }
+
+    def _deadline(self, language: str, zone: str) -> str:
+        """The deadline in the person's own zone and language; written once for each pair."""
+        if self._content.deadline is None:
+            return ""
+        if (language, zone) not in self._deadlines:
+            self._deadlines[language, zone] = deadline_text(
+                self._content.deadline, language, zone, organisation_zone=self._names.time_zone
+            )
+        return self._deadlines[language, zone]

@@ -1,0 +1,164 @@
+"""Find what stands below a text and is no part of it: signatures, lines that telephones add, legal notices.
+
+What for: a name, a title and a quotation below an answer must not be read as the answer, nor must a legal notice.
+
+Promises: one pass upwards for notices and one downwards for signatures in each block of kept lines; linear. A closing
+phrase begins a signature only when what follows looks like one (a few short lines without a sentence); otherwise the
+text is kept and the confidence says so. The first line of a mail is never its signature.
+
+Sources: RFC 3676 §4.3 ("-- "), what mail programs add, as seen in the corpora.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Final
+
+from postmuster.reading.sheet import Sheet
+from postmuster.reading.spans import SpanKind
+from postmuster.reading.words import Words, fold, load_words
+
+MAX_SIGNATURE_LINES: Final = 14  # ours: RFC 3676 asks for 4, offices write up to a dozen
+_DELIMITERS: Final = frozenset({"--", "—", "––", "__", "-- -", "---"})
+_LIST_RULE: Final = re.compile(r"_{20,}+$|-{30,}+$|={20,}+$")
+_POSTSCRIPT: Final = re.compile(r"p\.?\s?s\b|n\.?b\b", re.IGNORECASE)
+_SENTENCE_WORDS: Final = 9  # a line with more words, most of them in lower case, is a sentence
+
+
+def mark_endings(sheet: Sheet) -> None:
+    """Mark the notices and signatures of every block of kept lines. Never raises."""
+    words = load_words()
+    seen_text = False
+    for first, last in _blocks(sheet):
+        last = _mark_notices(sheet, first, last, words)
+        _mark_signature(sheet, first, last, words, seen_text=seen_text)
+        seen_text = True
+
+
+def _blocks(sheet: Sheet) -> Iterator[tuple[int, int]]:
+    """Yield first and last line of each block of kept lines that has text."""
+    first: int | None = None
+    last = 0
+    for number, kind in enumerate(sheet.kinds):
+        if kind is None:
+            if sheet.bare[number]:
+                first = number if first is None else first
+                last = number
+        elif first is not None:
+            yield first, last
+            first = None
+    if first is not None:
+        yield first, last
+
+
+def _mark_notices(sheet: Sheet, first: int, last: int, words: Words) -> int:
+    """Mark legal notices at the end of a block; return the last line before them."""
+    start: int | None = None
+    at = first
+    while at <= last:
+        bare = sheet.bare[at]
+        if bare and (at == first or not sheet.bare[at - 1] or len(bare) > 60) and _is_notice(sheet, at, last, words):
+            start = at
+            break
+        at += 1
+    if start is None or (start == first and not _is_long(sheet, start, last)):
+        return last
+    before = sheet.line_before(start)
+    if before >= first and _LIST_RULE.match(sheet.bare[before]):
+        start, before = before, sheet.line_before(before)
+    sheet.cut(start, last, SpanKind.DISCLAIMER)
+    return before
+
+
+def _is_notice(sheet: Sheet, at: int, last: int, words: Words) -> bool:
+    """Whether the paragraph that begins here is a legal notice: an opening, and two of the words such notices have."""
+    opening = fold(sheet.bare[at][:120].lstrip("*_- "))
+    if not opening.startswith(words.disclaimer):
+        return False
+    lines = []
+    for number in range(at, min(last, at + 20) + 1):
+        lines.append(sheet.bare[number][:1000])
+    paragraph = " ".join(lines).lower()
+    marks = sum(mark in paragraph for mark in words.disclaimer_marks)
+    return marks >= 2 or (marks >= 1 and len(paragraph) < 300 and at > 0)
+
+
+def _is_long(sheet: Sheet, first: int, last: int) -> bool:
+    return sum(len(sheet.bare[number]) for number in range(first, last + 1)) > 150
+
+
+def _mark_signature(sheet: Sheet, first: int, last: int, words: Words, *, seen_text: bool) -> None:
+    """Mark the signature of one block, or single lines that a telephone added."""
+    at = first
+    while at <= last:
+        bare = sheet.bare[at]
+        if not bare or len(bare) > 200:
+            at += 1
+            continue
+        alone = at == first and not seen_text
+        if bare in _DELIMITERS and _is_ending(sheet, at + 1, last, explicit=bare == "--"):
+            sheet.cut(at, last, SpanKind.SIGNATURE)
+            return
+        if _is_device(bare, words):
+            if _is_ending(sheet, at + 1, last, explicit=False):
+                sheet.cut(at, last, SpanKind.SIGNATURE)
+                return
+            sheet.cut(at, at, SpanKind.SIGNATURE)
+        elif not alone and _is_closing(bare, words):
+            if _is_ending(sheet, at + 1, last, explicit=False):
+                sheet.cut(at, last, SpanKind.SIGNATURE)
+                return
+            sheet.doubt(0.9)
+        elif at > first and _LIST_RULE.match(bare) and _is_ending(sheet, at + 1, last, explicit=True):
+            sheet.cut(at, last, SpanKind.SIGNATURE)
+            return
+        at += 1
+
+
+def _is_device(bare: str, words: Words) -> bool:
+    plain = bare.lstrip("-_*[( ").lower()
+    phrases = words.device.get(plain[:3])
+    if phrases and plain.startswith(phrases) and len(plain) < 120:
+        return True
+    return plain.rstrip(" .。").endswith(words.device_end) and len(plain) < 60
+
+
+def _is_closing(bare: str, words: Words) -> bool:
+    """Whether a line is a closing phrase, alone or with a name behind it ("Best regards, Jane")."""
+    if len(bare) > 80 or bare[0] in "-•*" or bare.endswith(("?", ":")):
+        return False
+    plain = fold(bare)
+    if plain in words.closing:
+        return True
+    if plain.partition(" ")[0].rstrip(",") not in words.closing_first:
+        return False
+    head, comma, name = bare.partition(",")
+    if comma and fold(head) in words.closing:
+        return 0 < len(name.split()) <= 4 and all(word[:1].isupper() for word in name.split())
+    return False
+
+
+def _is_ending(sheet: Sheet, first: int, last: int, *, explicit: bool) -> bool:
+    """Whether the lines from `first` to `last` look like a signature. An explicit delimiter allows sentences in it."""
+    count = 0
+    for number in range(first, last + 1):
+        bare = sheet.bare[number]
+        if not bare:
+            continue
+        count += 1
+        if count > MAX_SIGNATURE_LINES or _POSTSCRIPT.match(bare):
+            return False
+        if not explicit and _is_sentence(bare):
+            return False
+    return True
+
+
+def _is_sentence(bare: str) -> bool:
+    if bare.endswith("?"):
+        return True
+    parts = bare[:400].split()
+    lower = sum(part[:1].islower() and "@" not in part and "." not in part[:-1] for part in parts)
+    if len(parts) >= _SENTENCE_WORDS:
+        return lower * 2 > len(parts)
+    return len(parts) >= 3 and lower * 3 >= len(parts) * 2 and bare[:1].isalpha() and bare[-1:] in ".!…"

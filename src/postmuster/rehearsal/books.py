@@ -1,0 +1,109 @@
+"""The books of a rehearsal: pairs of numbers made independently of each other, which must be equal."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+
+from postmuster.base import sql
+from postmuster.ledger import queries as ledger
+from postmuster.mail.token import DeliveryRef, write_message_id
+from postmuster.outbound import queries as book
+from postmuster.rehearsal.act import Act
+from postmuster.rehearsal.readings import Agreement
+from postmuster.rehearsal.stage import Stage
+from postmuster.reports.figures import Check, NoticeFigures, State
+
+MIN_TO_A_PERSON = 0.1  # share of replies that the rules send to a person
+
+# Failed after the relay had taken the copy: a report said so later.
+_FAILED_AFTER = """
+SELECT count(DISTINCT d.seq) FROM outbound_delivery d JOIN outbound_history h USING (notice_no, round_no, seq)
+WHERE d.notice_no = %(notice_no)s AND d.state = 'failed' AND h.state = 'failed'
+  AND h.before IN ('relayed', 'in_doubt', 'deferred') AND h.reason <> 'expired' AND d.reply_code IS NULL
+"""
+
+
+def checks(
+    stage: Stage,
+    acts: Sequence[Act],
+    figures: Sequence[NoticeFigures],
+    agreement: Agreement,
+    offered: int,
+    refused: int,
+) -> tuple[Check, ...]:
+    """Every pair, in the order in which a reader wants to know."""
+    return (
+        *(check for act, one in zip(acts, figures, strict=True) for check in _notice_checks(stage, act, one)),
+        *_letter_checks(stage, figures),
+        *_reply_checks(agreement, offered, refused),
+        Check("The ledger's chain holds from its first entry to its last.", ledger.verify() is None, 0, 0),
+        Check("No counter differs from the rows it counts.", not book.imbalances(), 0, len(book.imbalances())),
+    )
+
+
+def _equal(sentence: str, left: float, right: float) -> Check:
+    return Check(sentence, left == right, left, right)
+
+
+def _notice_checks(stage: Stage, act: Act, figures: NoticeFigures) -> Iterator[Check]:
+    name = figures.id
+    audience = act.content.audience
+    census = stage.world.count_audience(stage.people_csv, audience.classes, audience.components)
+    states = figures.states
+    yield _equal(f"{name}: the audience is the sum of its states.", figures.audience, sum(states.values()))
+    yield _equal(f"{name}: the audience is what people.csv counts.", figures.audience, census.people)
+    addressed = figures.audience - states.get(State.WITHHELD, 0)
+    yield _equal(f"{name}: the people written to are those people.csv counts.", addressed, census.addressed)
+    sink = stage.world.post.counts().get(name, {"distinct": 0, "refused": 0, "doubled": 0})
+    yield _equal(
+        f"{name}: the copies the book says were taken are those the receiving systems hold.",
+        _taken(stage, act, figures),
+        sink["distinct"],
+    )
+    failed_after = int(sql.value(_FAILED_AFTER, {"notice_no": act.notice_no}))
+    yield _equal(
+        f"{name}: what they refused for good is what failed in the dialog.",
+        states.get(State.FAILED, 0) - failed_after,
+        sink["refused"],
+    )
+    yield _equal(f"{name}: nobody got a copy twice.", 0, sink["doubled"])
+
+
+def _taken(stage: Stage, act: Act, figures: NoticeFigures) -> int:
+    """Copies the receiving systems must hold: with those in doubt that they have."""
+    states = figures.states
+    sure = states.get(State.RELAYED, 0) + states.get(State.DELIVERED, 0) + states.get(State.DEFERRED, 0)
+    failed_after = int(sql.value(_FAILED_AFTER, {"notice_no": act.notice_no}))
+    post = stage.world.post.notices.get(act.notice_no)
+    held = post.message_ids if post else set()
+    doubtful = sql.rows(
+        "SELECT round_no, seq FROM outbound_delivery WHERE notice_no = %s AND state = 'in_doubt'", (act.notice_no,)
+    )
+    key, domain = stage.desk.signing.key, stage.settings.organisation.domain
+    names = (write_message_id(DeliveryRef(act.notice_no, r, s), key, domain=domain).strip("<>") for r, s in doubtful)
+    return sure + failed_after + sum(name.encode() in held for name in names)
+
+
+def _letter_checks(stage: Stage, figures: Sequence[NoticeFigures]) -> Iterator[Check]:
+    by_state = Counter(
+        {str(state): int(n) for state, n in sql.rows("SELECT state, count(*) FROM outbound_letter GROUP BY state")}
+    )
+    yield _equal(
+        "Each letter the relay took is in somebody's mailbox.", by_state["relayed"], stage.world.post.letters.total()
+    )
+    shown = sum(sum(one.letters.values()) for one in figures)
+    yield _equal("Each letter is counted with its notice.", by_state.total(), shown)
+
+
+def _reply_checks(agreement: Agreement, offered: int, refused: int) -> Iterator[Check]:
+    taken = int(sql.value("SELECT count(*) FROM inbound_mail"))
+    yield _equal("Every mail that was answered 250 is kept.", offered - refused, taken)
+    recorded = int(sql.value("SELECT count(*) FROM replies_reply"))
+    yield _equal("Every mail that is kept was digested once.", taken, recorded)
+    yield _equal("Every mail the organisation sent was found again.", 0, agreement.not_found)
+    yield _equal("No forged, forwarded, marked or unclear mail counts as an answer.", 0, agreement.wrongly_counted)
+    share = agreement.to_a_person / agreement.mails if agreement.mails else 0.0
+    yield Check(
+        "At least a tenth of the replies went before a person.", share >= MIN_TO_A_PERSON, share, MIN_TO_A_PERSON
+    )

@@ -1,0 +1,1 @@
+"""Processes and the machine: the embedded database, first set-up, checks, and the crew of workers."""

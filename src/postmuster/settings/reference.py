@@ -1,0 +1,164 @@
+"""What each setting means: the one table behind the commented settings file and docs/settings.md.
+
+A test compares the table with the dataclasses, and the page with the table.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from postmuster.settings import Settings
+
+_WIDTH = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Meaning:
+    """One setting: its unit (or what kind of value it is) and what it does."""
+
+    unit: str
+    says: str
+
+
+SECTIONS: Mapping[str, str] = {
+    "": "Places; a relative one is taken from the folder of this file.",
+    "organisation": "Who writes.",
+    "relay": "Where mail leaves: a submission service that owns the queues to the world.",
+    "intake": "Where replies and reports come in, by LMTP from the MTA in front.",
+    "work": "How much one machine does at once.",
+    "authentication": "Where DNS answers come from when a reply's signature is checked.",
+}
+
+MEANINGS: Mapping[str, Meaning] = {
+    "data": Meaning("folder", "Data of the embedded database. Not used when DATABASE_URL names a server."),
+    "keys": Meaning(
+        "folder",
+        "Master epochs, token keys, the DKIM key and the database logins; mode 0700. Back it up apart from the database: "
+        "each is useless without the other.",
+    ),
+    "organisation.name": Meaning("text", "The organisation's name as people read it in mail and reports."),
+    "organisation.domain": Meaning("domain", "The domain that From addresses are in."),
+    "organisation.time_zone": Meaning("IANA zone", "The zone of reports, and of people whose own is unknown."),
+    "organisation.language": Meaning("BCP 47", "The language used for people whose own has no body."),
+    "relay.host": Meaning("host or address", "The relay's host."),
+    "relay.port": Meaning("TCP port", "The relay's port."),
+    "relay.ehlo_name": Meaning("domain", "The name we greet the relay with."),
+    "relay.bounce_domain": Meaning(
+        "domain", "The domain of envelope senders; its MX has to hand reports back to the intake."
+    ),
+    "relay.dkim_domain": Meaning("domain", "The domain that signs (d=); it has to align with the domain in From."),
+    "relay.dkim_selector": Meaning("DNS label", "The selector (s=); the key is dkim-<selector>.pem in the key folder."),
+    "relay.connections": Meaning("connections", "How many connections one worker keeps to the relay."),
+    "relay.max_in_relay": Meaning(
+        "messages", "Senders wait while the relay holds this many: no stop reaches what has left it."
+    ),
+    "relay.first_retry_s": Meaning("seconds", "How long a copy that was put off waits for its second try."),
+    "relay.give_up_after_s": Meaning("seconds", "How long a copy may be put off until it counts as failed."),
+    "intake.host": Meaning("host or address", "Where our LMTP server listens. Only the MTA in front may reach it."),
+    "intake.port": Meaning("TCP port", "The port of our LMTP server. 0: any free one, for rehearsals."),
+    "intake.domain": Meaning("domain", "The domain of reply addresses."),
+    "intake.reply_local_part": Meaning("local part", "The local part of reply addresses, before the separator."),
+    "intake.subaddress_separator": Meaning(
+        "one of + - = _ .", "What separates local part and token (RFC 5233; Postfix: recipient_delimiter)."
+    ),
+    "intake.authserv_id": Meaning(
+        "authserv-id",
+        "Whose Authentication-Results fields are believed (RFC 8601): the name under which our own border MTA writes them. "
+        "Empty: nobody's.",
+    ),
+    "intake.max_message_octets": Meaning("octets", "The largest mail that is taken in; offered as SIZE."),
+    "intake.token_days": Meaning("days", "How long the token in a reply address is valid."),
+    "work.workers": Meaning("processes", "Worker processes on this machine; one a core is right."),
+    "work.batch_rows": Meaning("rows", "Deliveries that a sender claims at a time."),
+    "work.lease_s": Meaning(
+        "seconds", "How long claimed work stays claimed by a process that shows no sign of life; machine time."
+    ),
+    "work.digest_batch_rows": Meaning("rows", "Replies that a digest loop claims at a time."),
+    "work.letter_window_s": Meaning(
+        "seconds", "At most one letter of a kind goes to an address within this time (RFC 3834 §2)."
+    ),
+    "authentication.zone_file": Meaning(
+        "file", "A JSON file of TXT records instead of DNS, for closed networks and rehearsals. Empty: DNS."
+    ),
+    "authentication.resolver": Meaning("address", "The DNS server to ask. Empty: the system's own."),
+    "authentication.timeout_s": Meaning("seconds", "How long one DNS answer is waited for."),
+}
+
+
+def defaults() -> Iterator[tuple[str, Any]]:
+    """Every setting's key, in the order of the file, with its default."""
+    yield from _defaults(Settings(Path("postmuster.toml")), "")
+
+
+def file_text(given: Mapping[str, Any]) -> str:
+    """The settings file with a comment on every key; `given` replaces defaults by key (`relay.host`)."""
+    values = dict(defaults()) | dict(given)
+    lines = _comment("The settings of postmuster. Each key is explained; a key that is not known is refused.")
+    for section, says in SECTIONS.items():
+        lines += ["", *_comment(says), *([f"[{section}]"] if section else [])]
+        for key in (key for key in values if _section(key) == section):
+            meaning = MEANINGS[key]
+            lines += [*_comment(f"{meaning.says} ({meaning.unit})"), f"{key.rpartition('.')[2]} = {_toml(values[key])}"]
+    return "\n".join(lines) + "\n"
+
+
+def page_text() -> str:
+    """docs/settings.md."""
+    lines = [
+        "# Settings",
+        "",
+        "`postmuster init` writes `postmuster.toml` with a comment on every key. A command finds it by the environment",
+        "variable `POSTMUSTER_SETTINGS`, or in the folder it is called from. A key that is not in these tables is refused.",
+        "This page is made from `postmuster/settings/reference.py`; a test compares the two.",
+    ]
+    values = dict(defaults())
+    for section, says in SECTIONS.items():
+        lines += ["", f"## `[{section}]`" if section else "## At the top of the file", "", says, ""]
+        lines += ["| key | unit | default | meaning |", "| --- | --- | --- | --- |"]
+        for key in (key for key in values if _section(key) == section):
+            meaning = MEANINGS[key]
+            lines.append(f"| `{key}` | {meaning.unit} | `{_toml(values[key])}` | {meaning.says} |")
+    lines += ["", "## From the environment", "", "| variable | meaning |", "| --- | --- |"]
+    lines += [f"| `{name}` | {says} |" for name, says in ENVIRONMENT.items()]
+    return "\n".join(lines) + "\n"
+
+
+ENVIRONMENT: Mapping[str, str] = {
+    "POSTMUSTER_SETTINGS": "The settings file. Default: `postmuster.toml` in the working folder.",
+    "POSTMUSTER_ROLE": "The database role of a process: `application` (default), `intake` or `owner`.",
+    "POSTMUSTER_CLOCK": "The file of a clock that is moved by hand, for rehearsals. Default: the machine's time.",
+    "DATABASE_URL": "A PostgreSQL server (15 or later) instead of the embedded one; its login makes roles and database.",
+}
+
+
+def _defaults(shape: Any, prefix: str) -> Iterator[tuple[str, Any]]:
+    fields = [field.name for field in dataclasses.fields(shape) if field.name != "file"]
+    plain = [name for name in fields if not dataclasses.is_dataclass(getattr(shape, name))]
+    for name in plain:
+        yield f"{prefix}{name}", getattr(shape, name)
+    for name in (name for name in fields if name not in plain):
+        yield from _defaults(getattr(shape, name), f"{prefix}{name}.")
+
+
+def _section(key: str) -> str:
+    return key.rpartition(".")[0]
+
+
+def _comment(text: str) -> list[str]:
+    lines, line = [], "#"
+    for word in text.split():
+        if len(line) + 1 + len(word) > _WIDTH:
+            lines.append(line)
+            line = "#"
+        line += f" {word}"
+    return [*lines, line]
+
+
+def _toml(value: Any) -> str:
+    # A JSON string is a TOML basic string, and a JSON number a TOML number.
+    return json.dumps(value, ensure_ascii=False)

@@ -1,0 +1,1 @@
+"""The simulated organisation, tested apart from everything it is a witness to."""
