@@ -192,6 +192,15 @@ def test_a_relay_that_carries_lines_as_they_are_breaks_nothing() -> None:
     assert_signature_is_good(b"Received: from a by b; Mon, 6 May 2024 07:08:10 +0000\r\n" + carried + b"\r\n")
 
 
+@pytest.mark.parametrize("signed", [True, False])
+def test_a_batch_is_what_its_messages_are_one_by_one(signed: bool) -> None:
+    mail = compiled(signed=signed)
+    copies = [replace(COPY, message_id=f"<{number}@agency.example>") for number in range(3)]
+    copies.append(replace(COPY, reply_to=None, fields=(("In-Reply-To", "<1@bureau.example>"),)))
+    assert mail.write_all(copies) == [mail.write(copy) for copy in copies]
+    assert mail.write_all([]) == []
+
+
 def test_a_boundary_in_the_content_ends_no_part() -> None:
     boundary = parsed(compiled().write(COPY)).get_boundary()
     wording = Wording("x", f"--{boundary}--\n{{name}}\n", f"--{boundary}\n\nx\n")

@@ -94,39 +94,42 @@ def test_the_text_ends_at_its_limit() -> None:
 
 
 PIECES = [
-    "<p>",
-    "</p>",
-    "<blockquote>",
-    "</blockquote>",
-    "<!--",
-    "-->",
-    "<",
-    ">",
-    '"',
-    "<script>",
-    "</script",
-    "&",
-    "&#x110000;",
-    "<li>",
-    "<ol>",
-    "</ol>",
-    "<a+href=",
-    "<pre>",
-    "</pre>",
-    "<br",
-    "\x00",
-    "x",
-    "+",
-    "<div+style='display:none'>",
-    "</div>",
-    "<td>",
+    *(
+        "<p>",
+        "</p>",
+        "<blockquote>",
+        "</blockquote>",
+        "<!--",
+        "-->",
+        "<",
+        ">",
+        '"',
+        "<script>",
+        "</script",
+        "&",
+        "&#x110000;",
+    ),
+    *(
+        "<li>",
+        "<ol>",
+        "</ol>",
+        "<a href=",
+        "<pre>",
+        "</pre>",
+        "<br",
+        "\x00",
+        "x",
+        " ",
+        "<div style='display:none'>",
+        "</div>",
+    ),
 ]
 
 
 @settings(max_examples=200, deadline=None)
 @given(st.lists(st.sampled_from(PIECES), max_size=30))
 def test_no_markup_raises(pieces: list[str]) -> None:
-    text = read_html("".join(pieces).replace("+", " ")).text
+    text = read_html("".join(pieces)).text
     assert "<script" not in text
 
 

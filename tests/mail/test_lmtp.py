@@ -122,9 +122,14 @@ def test_the_split_of_the_octets_changes_nothing(data: st.DataObject) -> None:
 
 
 WORDS = st.sampled_from(
-    [b"LHLO x\r\n", b"MAIL FROM:<f@home.example>\r\n", b"RCPT TO:<a@agency.example>\r\n", b"DATA\r\n", b"x\r\n", b".\r\n", b"BDAT 2\r\n", b"BDAT 0 LAST\r\n"]
-    + [b"RSET\r\n", b"NOOP\r\n", b"\r", b"\n", b"..", b"\x00", b"BDAT x", b"QUIT\r\n", b"y" * 3_000]
-)  # fmt: skip
+    [
+        b"LHLO x\r\n",
+        b"MAIL FROM:<f@home.example>\r\n",
+        b"RCPT TO:<a@agency.example>\r\n",
+        *(b"DATA\r\n", b"x\r\n", b".\r\n", b"BDAT 2\r\n", b"BDAT 0 LAST\r\n", b"RSET\r\n", b"NOOP\r\n", b"QUIT\r\n"),
+        *(b"\r", b"\n", b"..", b"\x00", b"BDAT x", b"y" * 3_000),
+    ]
+)
 
 
 @settings(max_examples=300, deadline=None)

@@ -270,14 +270,14 @@ def test_a_message_is_in_doubt_only_from_the_moment_its_octets_left() -> None:
 
 def test_the_awaited_stage_names_what_the_server_owes() -> None:
     client = SmtpClient("agency.example")
-    assert client.awaited_stage is Stage.GREETING
-    client.receive(b"220 x\r\n")
-    assert client.awaited_stage is Stage.EHLO
-    client.take_output()
-    client.receive(b"250 x\r\n")
-    assert client.awaited_stage is None
+    stages = [client.awaited_stage]
+    for reply in (b"220 x\r\n", b"250 x\r\n"):
+        client.receive(reply)
+        stages.append(client.awaited_stage)
+        client.take_output()
     client.submit(1, Envelope(None, "finn@bureau.example"), MESSAGES["short"])
-    assert client.awaited_stage is Stage.MAIL
+    stages.append(client.awaited_stage)
+    assert stages == [Stage.GREETING, Stage.EHLO, None, Stage.MAIL]
 
 
 @pytest.mark.parametrize("name", ["", "a b", "a\r\nb", "ä.example"])

@@ -81,7 +81,14 @@ def test_asks_are_read_from_simple_values_and_nothing_else() -> None:
     assert read_ask(("acknowledge",)).usual is Truth.YES
     assert read_ask(("election", ["Resign", "Stay"])).choices == ("Resign", "Stay")
     assert read_ask(("report", 5)).items == 5
-    wrongs: list[tuple[object, ...]] = [(), ("election",), ("election", []), ("report", "five"), ("report", 0), ("poll", 3)]
+    wrongs: list[tuple[object, ...]] = [
+        (),
+        ("election",),
+        ("election", []),
+        ("report", "five"),
+        ("report", 0),
+        ("poll", 3),
+    ]
     for wrong in wrongs:
         with pytest.raises(ValueError, match="An ask is"):
             read_ask(wrong)
@@ -91,4 +98,4 @@ def test_marked_texts_are_of_both_tiers_and_carry_a_marking() -> None:
     marked = marked_texts()
     assert {text.tier for text in marked} == {"A", "B"}
     assert len(marked) >= 12
-    assert all(text.first or text.last or text.text.startswith("(") for text in marked)
+    assert all(text.first or text.last or text.subject or text.text.startswith("(") for text in marked)

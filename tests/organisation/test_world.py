@@ -19,7 +19,7 @@ from postmuster.organisation.mailboxes import MailboxKind
 from postmuster.organisation.people import AGENCIES
 from postmuster.organisation.programs import programs
 from postmuster.organisation.truth import Answer, Kind, Outcome, Truth
-from postmuster.organisation.wording import wording
+from postmuster.organisation.wording import marked_texts, wording
 from postmuster.organisation.world import Outgoing, World
 
 from .notices import reach_everyone, reply_address
@@ -27,7 +27,7 @@ from .notices import reach_everyone, reply_address
 NOW = datetime(2026, 11, 2, 9, tzinfo=UTC)
 DEADLINE = NOW + timedelta(days=5)
 ASKS: dict[int, tuple[object, ...]] = {1: ("acknowledge",), 2: ("election", ["Resign"]), 3: ("report", 5)}
-PEOPLE, SEED, LIMIT = 1200, 9, 3_000_000
+PEOPLE, SEED, LIMIT = 1200, 9, 300_000
 
 
 @lru_cache(maxsize=1)
@@ -113,7 +113,7 @@ def test_every_class_of_truth_occurs() -> None:
     assert sum(count for counts in outcomes.values() for count in counts.values()) == len(everything())
 
 
-@pytest.mark.parametrize("people", [110, 300])
+@pytest.mark.parametrize("people", [110, 200])
 def test_even_a_small_organisation_has_every_attack(people: int) -> None:
     world = World(people, 2, lambda: NOW, size_limit=100_000)
     truths: Counter[str] = Counter()
@@ -283,6 +283,15 @@ def test_broken_and_huge_mails_are_as_broken_and_as_huge_as_they_say() -> None:
     assert all(len(mail.octets) > LIMIT and mail.expected.outcome is Outcome.REFUSED for mail in huge)
 
 
+def test_marked_mails_show_their_marking() -> None:
+    lines = {line for text in marked_texts() for line in (text.first, text.last, text.subject, text.text) if line}
+    for mail in of_class(Truth.MARKED):
+        message = message_from_bytes(mail.octets, policy=policy.default)
+        seen = f"{message['subject']}\n{body(mail)}"
+        assert any(line.split("\n")[0] in seen for line in lines)
+        assert mail.expected.outcome is Outcome.TO_A_PERSON
+
+
 def test_most_mail_programs_and_all_languages_are_at_work() -> None:
     world = three_notices()[0]
     assert {mail.style for mail in everything()} >= {program.name for program in programs()}
@@ -331,6 +340,17 @@ def test_time_is_walked_in_steps_and_late_arrivals_are_taken_in() -> None:
     assert again
     assert min(mail.at for mail in again) >= now
     assert not {mail.message_id for mail in again} & {mail.message_id for mail in whole.answer(1, ASKS[1])}
+
+
+def test_who_is_reached_after_the_deadline_answers_late() -> None:
+    now = NOW
+    world = World(200, 7, lambda: now)
+    assert not list(world.answer(1, ASKS[1], deadline=DEADLINE))
+    now = DEADLINE + timedelta(days=1)
+    reach_everyone(world, 1, now)
+    replies = [mail for mail in world.answer(1, ASKS[1]) if mail.expected.kind is Kind.REPLY]
+    assert replies
+    assert all(mail.at >= now and mail.expected.late for mail in replies)
 
 
 def test_what_waits_says_until_when_it_will_last() -> None:

@@ -125,7 +125,9 @@ def test_a_subject_opens_with_its_own_portion_mark() -> None:
 
 
 def test_a_file_name_and_a_label_field_are_read() -> None:
-    hits = find_markings("", file_names=["brief_S-NF.docx", "holiday.jpg"], labels=["VER=2018.4, NS=gov.au, SEC=SECRET"])
+    hits = find_markings(
+        "", file_names=["brief_S-NF.docx", "holiday.jpg"], labels=["VER=2018.4, NS=gov.au, SEC=SECRET"]
+    )
     assert [(hit.tier, hit.where) for hit in hits] == [(Tier.B, Where.ATTACHMENT), (Tier.A, Where.HEADER)]
     assert find_markings("", labels=["VER=2018.4, NS=gov.au, SEC=OFFICIAL"]) == ()
 

@@ -30,7 +30,9 @@ It is voluntary. If you do nothing, nothing happens to you. The offer ends on 6 
 Contact: Office of Personnel, +1 202 555 0143, contact@example.org"""
 ELECTION = Ask(AskType.ELECTION, ("Resign",))
 YES = Ask(AskType.ACKNOWLEDGE)
-FIELDS = "From: Office of Personnel <hr@example.org>\nSent: Tuesday, March 5, 2024 10:00 AM\nTo: Jane Doe\nSubject: An offer"
+FIELDS = (
+    "From: Office of Personnel <hr@example.org>\nSent: Tuesday, March 5, 2024 10:00 AM\nTo: Jane Doe\nSubject: An offer"
+)
 ON = "On Tue, Mar 5, 2024 at 10:00 AM Office of Personnel <hr@example.org> wrote:"
 WRAPPED = "\n".join(textwrap.fill(line, 60) for line in SENT.split("\n"))
 
@@ -53,12 +55,16 @@ def html(text: str) -> str:
 PROGRAMS: dict[str, Callable[[str], str]] = {
     "gmail": lambda own: f"{own}\n\n{ON}\n\n{marked(WRAPPED)}\n",
     "gmail html": lambda own: html(SENT).replace("MINE", own),
-    "apple mail": lambda own: f"{own}\n\n> On Mar 5, 2024, at 10:00 AM, Office <hr@example.org> wrote:\n>\n{marked(SENT)}",
+    "apple mail": lambda own: (
+        f"{own}\n\n> On Mar 5, 2024, at 10:00 AM, Office <hr@example.org> wrote:\n>\n{marked(SENT)}"
+    ),
     "thunderbird below": lambda own: f"On 05/03/2024 10:00, Office of Personnel wrote:\n{marked(WRAPPED)}\n\n{own}",
     "outlook": lambda own: f"{own}\n\n{FIELDS}\n\n{SENT}",
     "outlook web": lambda own: f"{own}\n________________________________\n{FIELDS}\n\n{SENT}",
     "outlook 2003": lambda own: f"{own}\n\n-----Original Message-----\n{FIELDS}\n\n{SENT}",
-    "yahoo": lambda own: f"{own}\n\nOn Tuesday, March 5, 2024 at 10:00:00 AM EST, Office <hr@example.org> wrote:\n\n{SENT}",
+    "yahoo": lambda own: (
+        f"{own}\n\nOn Tuesday, March 5, 2024 at 10:00:00 AM EST, Office <hr@example.org> wrote:\n\n{SENT}"
+    ),
     "outlook mobile": lambda own: f"{own}\n\nGet Outlook for iOS\n{'_' * 32}\n{FIELDS}\n\n{WRAPPED}",
     "lotus notes": lambda own: f"{own}\n\n{badly_wrapped(SENT)}",
     "german outlook": lambda own: (

@@ -10,10 +10,15 @@ from postmuster.reports.figures import (
     Check,
     ClassFigures,
     ComponentFigures,
+    Condition,
+    DeliveryRow,
+    DisclosureRow,
     FailureFigures,
     InDoubtFigures,
     NoticeFigures,
     OrganisationReport,
+    PersonDelivery,
+    PersonFigures,
     ReplyBucket,
     State,
     TimeToStop,
@@ -183,4 +188,61 @@ def organisation_report() -> OrganisationReport:
         unmatched={"reply": 21, "bounce": 6},
         unread=4,
         generated_at=NOW,
+    )
+
+
+def rows(count: int) -> list[DeliveryRow]:
+    """Deliveries with something known against them, in turn failed, in doubt and withheld."""
+    kinds = (
+        (State.FAILED, "5.1.1", "unknown_user"),
+        (State.IN_DOUBT, "", "sender lost"),
+        (State.WITHHELD, "", "employment_class"),
+    )
+    paths = [part.path for part in components()]
+    return [
+        DeliveryRow(
+            seq=place + 1,
+            person_id=f"p-{place:05}",
+            component=paths[place % len(paths)],
+            state=kinds[place % 3][0],
+            since=NOW,
+            status=kinds[place % 3][1],
+            reason=kinds[place % 3][2],
+        )
+        for place in range(count)
+    ]
+
+
+def people() -> tuple[PersonFigures, ...]:
+    """Finn, about whom much is known, and somebody about whom nothing is."""
+    delivery = PersonDelivery(
+        notice_id="n2",
+        title=offer().title,
+        round=1,
+        state=State.DELIVERED,
+        since=NOW,
+        answer="election:Resign",
+        answer_state="needs_confirmation",
+        letters=("receipt", "confirmation"),
+    )
+    pending = PersonDelivery(notice_id="n3", title=HOSTILE, round=1, state=State.PENDING, since=None)
+    return (
+        PersonFigures(
+            person_id="finn-1",
+            component="archives/north",
+            employment_class="judge",
+            status="on_leave",
+            deliveries=(delivery, pending),
+            disclosures=(DisclosureRow(NOW, "cho", "deciding case c7"),),
+        ),
+        PersonFigures(
+            person_id="finn-2", component="customs/north", employment_class="new", status="active", disclosures=()
+        ),
+    )
+
+
+def conditions() -> tuple[Condition, ...]:
+    return (
+        Condition("fsync is on.", True),
+        Condition("There is no relay at 127.0.0.1:25.", False, "start it, or set relay.port."),
     )

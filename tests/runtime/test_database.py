@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -47,8 +46,8 @@ def test_a_role_whose_password_is_lost_is_not_given_a_new_one_on_a_server_of_oth
     assert not settings.logins_file.exists()
 
 
-def test_on_our_own_server_a_lost_password_is_set_anew(server: Server, database: Database) -> None:
-    before = dict(database.connect("intake").execute("SELECT 1 AS one").fetchone() and roles.read_logins(_file()))
+def test_on_our_own_server_a_lost_password_is_set_anew(server: Server, database: Database, settings: Settings) -> None:
+    before = roles.read_logins(settings.logins_file)
     given = roles.prepare_logins({}, server.parameters(), may_reset=True)
     try:
         assert given["intake"]["password"] != before["intake"]["password"]
@@ -56,10 +55,6 @@ def test_on_our_own_server_a_lost_password_is_set_anew(server: Server, database:
     finally:
         again = roles.prepare_logins(before, server.parameters(), may_reset=True)
     assert again == before
-
-
-def _file() -> Path:
-    return Path(os.environ["POSTMUSTER_SETTINGS"]).parent / "keys" / "database.json"
 
 
 def test_a_login_that_may_not_make_roles_is_told_so(
@@ -140,8 +135,10 @@ def test_a_damaged_logins_file_is_refused_and_kept(tmp_path: Path) -> None:
     assert file.read_text() == '{"owner": '
 
 
-def test_what_a_server_s_address_says_of_tls_is_kept_for_the_roles(server: Server, database: Database) -> None:
-    known = roles.read_logins(_file())
+def test_what_a_server_s_address_says_of_tls_is_kept_for_the_roles(
+    server: Server, database: Database, settings: Settings
+) -> None:
+    known = roles.read_logins(settings.logins_file)
     admin = server.parameters() | {"sslmode": "prefer"}
     logins = roles.prepare_logins(known, admin, may_reset=False)
     assert {login["sslmode"] for login in logins.values()} == {"prefer"}

@@ -7,6 +7,8 @@ SQLSTATE alone: the server's DETAIL repeats the row.
 
 from __future__ import annotations
 
+from pathlib import Path
+
 
 class PostmusterError(Exception):
     """What a person is told; `sentence` is the whole of it."""
@@ -30,3 +32,13 @@ class Refused(PostmusterError):
 
 class Defect(PostmusterError):
     """Our own mistake: the process stops loudly and keeps what was committed."""
+
+
+def place_of(error: BaseException) -> str:
+    """Name an unforeseen error by its kind, file and line, without a word of what it says."""
+    place = error.__traceback__
+    while place is not None and place.tb_next is not None:
+        place = place.tb_next
+    if place is None:
+        return type(error).__name__
+    return f"{type(error).__name__} at {Path(place.tb_frame.f_code.co_filename).name}:{place.tb_lineno}"

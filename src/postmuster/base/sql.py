@@ -84,3 +84,14 @@ def execute(statement: str, parameters: Parameters = ()) -> int:
     with guarded(), connection.cursor() as cursor:
         cursor.execute(statement, parameters)
         return int(cursor.rowcount)
+
+
+@contextlib.contextmanager
+def alone(lock: int) -> Iterator[bool]:
+    """Try to hold a lock of the whole database for the block; says whether it was free. It ends with the connection, too."""
+    is_alone = bool(value("SELECT pg_try_advisory_lock(%s)", (lock,)))
+    try:
+        yield is_alone
+    finally:
+        if is_alone:
+            value("SELECT pg_advisory_unlock(%s)", (lock,))

@@ -14,7 +14,7 @@ from typing import Any, Final
 import typer
 from typer.core import TyperGroup
 
-from postmuster.base.errors import PostmusterError
+from postmuster.base.errors import PostmusterError, place_of
 
 PACKAGE: Final = "postmuster.cli"
 
@@ -99,11 +99,7 @@ def run() -> None:
     except MemoryError:
         _leave("There was not enough memory; what was committed is kept; close other programs and try again.")
     except Exception as error:
-        place = error.__traceback__
-        while place is not None and place.tb_next is not None:
-            place = place.tb_next
-        where = f"{os.path.basename(place.tb_frame.f_code.co_filename)}:{place.tb_lineno}" if place else "unknown"
-        _leave(f"A mistake of ours ({type(error).__name__} at {where}); what was committed is kept; please report it.")
+        _leave(f"A mistake of ours ({place_of(error)}); what was committed is kept; please report it.")
 
 
 def _leave(sentence: str) -> None:

@@ -15,12 +15,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from functools import cache
+from itertools import islice
 from typing import Final
 
 from postmuster.mail.phrases import load_table, strings
 
 MAX_DATES: Final = 50  # ours: dates looked at in one text
 MAX_DAYS_AHEAD: Final = 1_100  # ours: three years; a later day is a mistake or no day of return
+LIKELY_DAYS: Final = 180  # ours: how far ahead an absence usually ends
+ONE_BREATH_CHARS: Final = 60  # ours: days so near each other are of one absence
 GRACE_DAYS: Final = 30  # ours: an absence that ended lately is still the one meant
 
 
@@ -81,35 +84,49 @@ def absence_words() -> AbsenceWords:
 def _dates() -> _Dates:
     month_of: dict[str, int] = {}
     until: list[str] = []
+    after: list[str] = []
     day_first: list[str] = []
     for language in _languages():
         for number, forms in enumerate(_strings(language["months"]), 1):
             for form in forms.split("|"):
                 month_of.setdefault(form, number)
         until += _strings(language["until"])
+        after += _strings(language.get("after", []))
         if language["day_first"]:
-            day_first += _strings(language["until"])
+            day_first += _strings(language["until"]) + _strings(language.get("after", []))
     english = set(_strings(_languages()[0]["until"]))
     months = "|".join(sorted(map(re.escape, month_of), key=len, reverse=True))
-    words = _either(until)
     return _Dates(
-        re.compile(
-            rf"(?P<y1>20\d\d)[-/.年]\s?(?P<m1>\d{{1,2}})[-/.月]\s?(?P<d1>\d{{1,2}})日?|"
-            rf"(?<![\d.])(?P<a>\d{{1,2}})[./-]\s?(?P<b>\d{{1,2}})[./-]\s?(?P<y2>20\d\d|\d\d)(?![\d])|"
-            rf"(?P<m3>\d{{1,2}})\s?[月월]\s?(?P<d3>\d{{1,2}})\s?[日일]|"
-            rf"(?<![\d.])(?P<d4>\d{{1,2}})(?:st|nd|rd|th|er|º|ª|\.)?,?\s{{0,2}}(?:of\s|de\s|d['’])?(?P<n4>{months})[^\W\d_]{{0,9}}\.?,?(?:\s{{0,2}}(?:de\s|del\s)?(?P<y4>20\d\d))?|"
-            rf"\b(?P<n5>{months})[^\W\d_]{{0,9}}\.?\s{{0,2}}(?P<d5>\d{{1,2}})(?:st|nd|rd|th)?(?!\d|[:.]\d)(?:,?\s{{0,2}}(?P<y5>20\d\d))?|"
-            rf"(?<![\d.])(?P<d6>\d{{1,2}})\.\s?(?P<m6>\d{{1,2}})\.(?!\d)",
-            re.IGNORECASE,
-        ),
+        re.compile("|".join(_FORMS).replace("MONTHS", months), re.IGNORECASE),
         month_of,
-        re.compile(
-            rf"(?<!\w)(?:{words})\s{{0,3}}(?:(?:on|the|am|dem|den|den|le|el|il|o|op|dne|um|dia|día|:)\s{{0,2}}|[^\W\d]{{2,12}}[.,]{{0,2}}\s{{1,2}}){{0,3}}$",
-            re.IGNORECASE,
-        ),
-        re.compile(rf"^\s{{0,2}}\(?[^\W\d]{{0,2}}\)?\s{{0,2}}(?:{words})", re.IGNORECASE),
-        re.compile(rf"(?<!\w)(?:{_either([word for word in day_first if word not in english])})(?!\w)", re.IGNORECASE),
+        re.compile(_BEFORE.replace("WORDS", _words(until)), re.IGNORECASE),
+        re.compile(rf"^\s{{0,2}}(?:\([^()\n]{{1,3}}\))?\s{{0,2}}(?:{_either(after)})", re.IGNORECASE),
+        re.compile(_words([word for word in day_first if word not in english]), re.IGNORECASE),
     )
+
+
+def _words(words: Sequence[str]) -> str:
+    """Words of scripts with spaces stand by themselves; those of the others do not."""
+    spaced = _either([word for word in words if max(word) < _IDEOGRAPHS])
+    others = _either([word for word in words if max(word) >= _IDEOGRAPHS])
+    return rf"(?:(?<!\w)(?:{spaced})(?!\w)|{others})"
+
+
+_IDEOGRAPHS: Final = "\u2e80"
+_YEAR: Final = r"(?:19|20)\d\d"
+_FORMS: Final = (
+    rf"(?P<y1>{_YEAR})[-/.年]\s?(?P<m1>\d{{1,2}})[-/.月]\s?(?P<d1>\d{{1,2}})(?!\d)日?",
+    rf"(?<![\d.])(?P<a>\d{{1,2}})[./-]\s?(?P<b>\d{{1,2}})[./-]\s?(?P<y2>{_YEAR}|\d\d)(?!\d)",
+    r"(?P<m3>\d{1,2})\s?[月월]\s?(?P<d3>\d{1,2})\s?[日일]",
+    r"(?<![\d.])(?P<d4>\d{1,2})(?:st|nd|rd|th|er|º|ª|\.)?,?\s{0,2}(?:of\s|de\s|d['’])?"
+    rf"(?P<n4>MONTHS)[^\W\d_]{{0,9}}\.?,?(?:\s{{0,2}}(?:de\s|del\s)?(?P<y4>{_YEAR}))?",
+    rf"\b(?P<n5>MONTHS)[^\W\d_]{{0,9}}\.?\s{{0,2}}(?P<d5>\d{{1,2}})(?:st|nd|rd|th)?(?!\d|[:.]\d)(?:,?\s{{0,2}}(?P<y5>{_YEAR}))?",
+    r"(?<![\d.])(?P<d6>\d{1,2})\.\s?(?P<m6>\d{1,2})\.(?!\d)",
+)
+# Between the word and the day there may be an article and the day's name: "until Monday, the 17th", "bis zum Montag, dem 17."
+_BEFORE: Final = (
+    r"WORDS\s{0,3}(?:(?:on|the|am|dem|den|le|el|il|o|op|dne|um|dia|día|:)\s{0,2}|[^\W\d]{2,12}[.,]{0,2}\s{1,2}){0,3}$"
+)
 
 
 def return_date(text: str, base: date | None) -> date | None:
@@ -119,54 +136,56 @@ def return_date(text: str, base: date | None) -> date | None:
     """
     rules = _dates()
     text = unicodedata.normalize("NFC", text)
-    rest: list[date] = []
-    for count, found in enumerate(rules.named.finditer(text)):
-        if count >= MAX_DATES:
-            break
-        day = _read(found, rules, text, base)
+    found = list(islice(rules.named.finditer(text), MAX_DATES))
+    day_first = _day_comes_first(found, rules, text)
+    marked: list[tuple[int, date]] = []
+    plain: list[date] = []
+    for hit in found:
+        day = _read(hit, rules, day_first, base)
         if day is None or (base is not None and not -GRACE_DAYS <= (day - base).days <= MAX_DAYS_AHEAD):
             continue
-        if rules.before.search(text[max(found.start() - 60, 0) : found.start()]) or rules.after.match(
-            text[found.end() : found.end() + 30]
-        ):
-            return day
-        rest.append(day)
-    # "1.–14. August", "12/08/2025 - 26/08/2025": of two days with nothing but a dash, the second is the last one.
-    return max(rest) if len(rest) == 2 else None
+        behind = text[hit.end() : hit.end() + 30]
+        if rules.before.search(text[max(hit.start() - 60, 0) : hit.start()]) or rules.after.match(behind):
+            marked.append((hit.start(), day))
+        else:
+            plain.append(day)
+    if marked:
+        # "from the 3rd to the 14th", "until the 14th, back on the 17th": of days in one breath the last one.
+        return max(day for at, day in marked if at - marked[0][0] <= ONE_BREATH_CHARS)
+    return max(plain) if len(plain) == 2 else None  # "1.–14. August": nothing but a dash between two days
 
 
-def _read(found: re.Match[str], rules: _Dates, text: str, base: date | None) -> date | None:
+def _day_comes_first(found: Sequence[re.Match[str]], rules: _Dates, text: str) -> bool | None:
+    """Whether 3/5/2025 is 3 May: by another date that can be read in one way only, else by the language; None when nothing tells."""
+    for hit in found:
+        if hit["a"] and (int(hit["a"]) > 12) != (int(hit["b"]) > 12):
+            return int(hit["a"]) > 12
+    return True if rules.day_first_words.search(text) else None
+
+
+def _read(found: re.Match[str], rules: _Dates, day_first: bool | None, base: date | None) -> date | None:
     part = found.groupdict()
     if part["y1"]:
         return _day(part["y1"], int(part["m1"]), int(part["d1"]), base)
     if part["a"]:
-        return _numbers(
-            int(part["a"]),
-            int(part["b"]),
-            part["y2"],
-            dotted="." in found[0],
-            day_first=bool(rules.day_first_words.search(text)),
-            base=base,
-        )
+        first = True if "." in found[0] else day_first
+        return _numbers(int(part["a"]), int(part["b"]), part["y2"], first, base)
     if part["m3"]:
         return _day(None, int(part["m3"]), int(part["d3"]), base)
     if part["d6"]:
         return _day(None, int(part["m6"]), int(part["d6"]), base)
-    name = (part["n4"] or part["n5"]).lower()
-    month = rules.month_of.get(name)
+    month = rules.month_of.get((part["n4"] or part["n5"]).lower())
     if month is None:
         return None
     return _day(part["y4"] or part["y5"], month, int(part["d4"] or part["d5"]), base)
 
 
-def _numbers(first: int, second: int, year: str, *, dotted: bool, day_first: bool, base: date | None) -> date | None:
-    if dotted or first > 12 or day_first or first == second:
-        return _day(year, second, first, base)
-    if second > 12:
-        return _day(year, first, second, base)
-    # 3/5/2025 in English is May in London and March in Washington: both are tried, and only one may lie ahead of the mail.
+def _numbers(first: int, second: int, year: str, day_first: bool | None, base: date | None) -> date | None:
+    if day_first is not None or first == second:
+        return _day(year, second, first, base) if day_first or first == second else _day(year, first, second, base)
+    # 3/5/2025 in English is May in London and March in Washington: it counts when only one of them lies ahead of the mail.
     readings = [_day(year, second, first, base), _day(year, first, second, base)]
-    ahead = [day for day in readings if day is not None and base is not None and 0 <= (day - base).days <= 180]
+    ahead = [day for day in readings if day is not None and base is not None and 0 <= (day - base).days <= LIKELY_DAYS]
     return ahead[0] if len(ahead) == 1 else None
 
 

@@ -147,6 +147,8 @@ def _is_reaction_notice(message: Message) -> bool:
     if _REACTED.search(first) is None:
         return False
     own = head.partition("\n>")[0].strip()
+    if first[:1] in "-*•–—" or first[:1].isdigit():  # an item of a list that a person wrote
+        return False
     return len(own) <= 200 and (
         not first[:1].isalnum() or "://" in own or first.rstrip().endswith((":", "”", '"')) or len(own.split()) <= 12
     )

@@ -31,7 +31,7 @@ from postmuster.organisation.reports_dsn import Report, write_report
 from postmuster.organisation.signing import Signing
 from postmuster.organisation.statements import SOMEBODY, state
 from postmuster.organisation.truth import Answer, Expected, Kind, Outcome, Truth
-from postmuster.organisation.wording import Wording, wording
+from postmuster.organisation.wording import Wording, marked_texts, wording
 
 PRIVATE_DOMAIN = "home.example"
 STRANGER_DOMAIN = "elsewhere.example"
@@ -64,8 +64,8 @@ class Correspondence:
     def __init__(
         self, seed: int, people: Sequence[Person], signing: Signing, *, huge_octets: int, largest: int | None
     ) -> None:
-        self._seed = seed
-        self._people = people
+        self.seed = seed
+        self.people = people
         self._by_id = {person.person_id: person for person in people}
         self._signing = signing
         self._huge_octets = huge_octets
@@ -96,6 +96,8 @@ class Correspondence:
                 return self._wrong_notice(scene, Truth(act.detail), earlier)
             case Truth.BROKEN | Truth.HUGE:
                 return self._mangled(scene, Truth(act.detail))
+            case Truth.MARKED:
+                return self._marked(scene)
             case Truth.TWO_ADDRESSES:
                 written = self._own(scene, Truth(act.detail))
                 return replace(written, recipients=(*written.recipients, held.reverse_path))
@@ -115,6 +117,14 @@ class Correspondence:
         octets = self._signing.sign(write_reply(scene.program, draft, scene.dice), draft.domain)
         return Written(draft.address, (draft.to,), octets, expected, scene.program.name, _message_id(octets))
 
+    def _marked(self, scene: _Scene) -> Written:
+        """Write a text that carries a marking: in a line, before a paragraph, in the subject or in a field."""
+        marked = scene.dice.pick(marked_texts())
+        said = Said("\n\n".join(part for part in (marked.first, marked.text, marked.last) if part))
+        draft = replace(scene.draft(said), subject=marked.subject, extra=(marked.field,) if marked.field else ())
+        octets = self._signing.sign(write_reply(scene.program, draft, scene.dice), draft.domain)
+        return Written(draft.address, (draft.to,), octets, SOMEBODY, f"tier {marked.tier}", _message_id(octets))
+
     def _cc(self, scene: _Scene) -> tuple[str, ...]:
         if scene.act.detail == "cc_manager" and scene.person.manager_id:
             manager = self._by_id[scene.person.manager_id]
@@ -126,8 +136,8 @@ class Correspondence:
 
     def colleague(self, scene: _Scene) -> Person:
         """Choose somebody else of the organisation."""
-        step = 1 + scene.dice.below(min(40, len(self._people) - 1))
-        return self._people[(scene.person.number - 1 + step) % len(self._people)]
+        step = 1 + scene.dice.below(min(40, len(self.people) - 1))
+        return self.people[(scene.person.number - 1 + step) % len(self.people)]
 
     def _private(self, scene: _Scene, truth: Truth) -> Written:
         """Answer from an address at home that nobody has enrolled."""
@@ -212,8 +222,8 @@ class Correspondence:
                 form for form in attacks.BROKEN if not small or attacks.LARGE_FORMS.get(form, 0) < (self._largest or 0)
             ]
             style = scene.dice.pick(forms)
-            octets = attacks.write_broken(style, plain)
-            # Without a signature a domain that publishes DMARC does not vouch for it, and damage may hide what it says.
+            octets = self._signing.sign(attacks.write_broken(style, plain), scene.domain)
+            # Damage may hide what it says, and may break the signature too.
             also = (Outcome.TO_A_PERSON, Outcome.UNMATCHED)
             # Lines of a broken structure may stand in the text, and be taken for items.
             counted = (Answer.REPORT,) if expected.answer is Answer.REPORT else ()
@@ -252,14 +262,14 @@ class _Scene:
         self.occasion = occasion
         self.act = act
         self.held = held
-        self.person = person or house._people[act.number - 1]
-        self.dice = Dice(house._seed, "act", occasion.notice_no, act.round_no, act.number, act.index)
+        self.person = person or house.people[act.number - 1]
+        self.dice = Dice(house.seed, "act", occasion.notice_no, act.round_no, act.number, act.index)
         self.mail: ReceivedMail = read_received(held.octets())
         self._settle()
 
     def _settle(self) -> None:
         person = self.person
-        self.program: Program = choose_program(self.house._seed, person.number)
+        self.program: Program = choose_program(self.house.seed, person.number)
         self.language: Wording = wording(person.language)
         self.zone = ZoneInfo(person.time_zone)
         self.at: datetime = self.act.at.astimezone(self.zone)
@@ -279,7 +289,7 @@ class _Scene:
             name=person.name,
             address=field_address(person),
             domain=self.domain,
-            title=_title(self.house._seed, person.number, person.language),
+            title=_title(self.house.seed, person.number, person.language),
             component=person.component.rpartition("/")[2],
             language=self.language,
             at=self.at,

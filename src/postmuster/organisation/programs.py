@@ -86,6 +86,7 @@ class Draft:
     mail: ReceivedMail
     to: str
     cc: tuple[str, ...] = ()
+    subject: str = ""
     place: str = ""
     threaded: bool = True
     disclaimer: str = ""
@@ -152,7 +153,8 @@ def reply_fields(program: Program, draft: Draft, dice: Dice) -> list[str]:
     """Write the header fields of a reply, without those of its content."""
     mail, prefix = draft.mail, program.prefix
     prefix = draft.language.prefixes["outlook"] if prefix == "outlook" else prefix
-    subject = mail.subject if mail.subject.lower().startswith(prefix.strip().lower()) else prefix + mail.subject
+    again = mail.subject.lower().startswith(prefix.strip().lower())
+    subject = draft.subject or (mail.subject if again else prefix + mail.subject)
     fields = [f"From: {mailbox(draft.name, draft.address)}", f"To: {mailbox(_shown(program, mail), draft.to)}"]
     if draft.cc:
         fields.append("Cc: " + ",\n ".join(draft.cc))

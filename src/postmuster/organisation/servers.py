@@ -5,7 +5,7 @@ misunderstanding of the standards shows.
 
 Promises: announces PIPELINING, 8BITMIME, SMTPUTF8, SIZE, ENHANCEDSTATUSCODES and DSN; runs in a thread of its own;
 answers every command; `close` ends every conversation and leaves no task behind.
-Limits: about 2,000 messages a second and core (see `sink` for benchmarks). No TLS, no CHUNKING. NOTIFY=SUCCESS is
+Limits: about 2,000 messages a second and core. No TLS, no CHUNKING. NOTIFY=SUCCESS is
 honoured by a later report of the mailboxes, the other parameters of RFC 3461 are understood and ignored.
 Sources: RFC 5321, RFC 2920 (PIPELINING), RFC 2034, RFC 3461 (DSN), RFC 6531 (SMTPUTF8).
 """

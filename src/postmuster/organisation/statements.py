@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from postmuster.organisation.dice import Dice
 from postmuster.organisation.programs import Said
 from postmuster.organisation.truth import Answer, Expected, Kind, Outcome, Truth
-from postmuster.organisation.wording import Wording, marked_texts
+from postmuster.organisation.wording import Wording
 
 LONGEST_LIST = 9
 SHORTEST_LIST = 3
@@ -60,9 +60,6 @@ def state(truth: Truth, ask: Ask, language: Wording, dice: Dice, name: str) -> t
     """Say something of class `truth`; `name` signs it. Classes about how a mail comes are not statements."""
     if truth in {Truth.REPORT, Truth.REPORT_SHORT}:
         return _report(truth, ask, language, dice, name)
-    if truth is Truth.MARKED:
-        marked = dice.pick(marked_texts())
-        return Said("\n\n".join(part for part in (marked.first, marked.text, marked.last) if part)), SOMEBODY
     choice = dice.pick(ask.choices) if ask.choices else ask.choice
     form = dice.pick(language.say[_key(truth, ask)])
     text = _styled(form.format(choice=choice), truth, dice)

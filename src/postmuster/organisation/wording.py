@@ -94,12 +94,16 @@ def wording(language: str) -> Wording:
 
 @dataclass(frozen=True, slots=True)
 class MarkedText:
-    """A text with a marking: `first` and `last` are lines of their own, `tier` says how grave the marking is."""
+    """A text with a marking: `first` and `last` are lines of their own, `subject` and `field` (a header field) are empty
+    where the marking is in the text, `tier` says how grave it is.
+    """
 
     tier: str
     first: str
     text: str
     last: str
+    subject: str
+    field: str
 
 
 @lru_cache(maxsize=1)
@@ -112,6 +116,8 @@ def marked_texts() -> tuple[MarkedText, ...]:
             first=form.get("line", ""),
             text=f"{form.get('portion', '')} {form['text']}".strip(),
             last=form.get("last", ""),
+            subject=form.get("subject", ""),
+            field=form.get("field", ""),
         )
         for form in tomllib.loads(file.read_text("utf-8"))["forms"]
     )

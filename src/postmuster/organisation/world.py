@@ -5,7 +5,7 @@ time, and keeps its own record of what they really meant. Demonstrations, tests 
 
 Promises: the same people, seed, clock and received mails give the same mails, octet for octet, in order of time. A mail
 is written when it is asked for and not kept: what waits is a short note per mail and the packed mail it is about.
-Limits: 200,000 people take about 350 MB with a notice outstanding. A replay has the Message-ID of the mail it repeats,
+Limits: 50,000 people take about 105 MB with a notice outstanding. A replay has the Message-ID of the mail it repeats,
 all others their own.
 """
 
@@ -33,6 +33,7 @@ from postmuster.organisation.truth import Expected, Outcome, Truth
 
 HUGE_OCTETS = 60_000_000
 USUAL_TIME = timedelta(days=7)  # to the deadline, where none is given
+LATE_COMERS_TIME = timedelta(days=2)  # for people who were reached when the deadline was near or past
 TOKEN_POOL_SHARE = 0.004  # people whose reply addresses are remembered from notice to notice
 
 
@@ -202,10 +203,9 @@ class World:
         role = going.roles.get(number)
         now = self._clock()
         if now > occasion.start:
-            # Reached later than others: the same decisions, counted from now.
-            occasion = Occasion(
-                occasion.notice_no, occasion.ask, min(now, occasion.deadline - timedelta(hours=1)), occasion.deadline
-            )
+            # Reached later than others: the same decisions, over the time that is left, or late.
+            end = max(occasion.deadline, now + LATE_COMERS_TIME)
+            occasion = Occasion(occasion.notice_no, occasion.ask, now, end)
         kind = self._mailboxes.kind(person)
         acts = self._behaviour.plan(occasion, person, kind, role, held)
         if number in self._pool:

@@ -20,6 +20,7 @@ from postmuster.outbound.values import ClaimedBatch, Evidence, Recipient, RoundR
 
 PAGE_ROWS: Final = 10_000  # people written down in one transaction: about 0.3 s
 FOLD_ROWS: Final = 2_000  # deltas of a round that are worth folding
+_EXPAND_LOCK: Final = 0x504D_4558_0000_0000  # one page of a round at a time
 _FOLD_LOCK: Final = 0x504D4346  # any fixed number: one folder in the database at a time
 _SQL = sql.load("outbound")
 
@@ -30,6 +31,7 @@ def expand_page(of: RoundRef, scope: Scope, *, batch_rows: int, now: datetime, l
     A page cut off by a crash is not there at all, and the next run begins behind the last one that is.
     """
     with sql.guarded(), transaction.atomic():
+        sql.execute("SELECT pg_advisory_xact_lock(%s)", (_EXPAND_LOCK + of.notice_no * 256 + of.round_no,))
         last_seq, last_component, last_person = queries.last_expanded(of)
         values = {
             "last_seq": last_seq, "last_component": last_component, "last_person": last_person, "limit": limit,

@@ -95,7 +95,7 @@ def read_answer(
 ) -> Answer:
     """Read `new` against `ask`. `author` is the From field; `struck` says that the mail has struck-out text. Never raises."""
     phrases = phrases_for(ask)
-    names = author_words(author)
+    names = author_words(author) - phrases.choice_words
     tail = find_tail(new.lines, phrases, names)
     lines = new.lines[: len(new.lines) - tail.lines]
     found = _sort(pieces_of(lines, phrases, names))
@@ -289,6 +289,11 @@ def _doubts(new: NewText, found: _Found, phrases: Phrases, *, struck: bool) -> l
         reasons.append("irony")
     if new.signature and not phrases.choice_words.isdisjoint(tokens(new.signature[:4_000])):
         reasons.append("choice_in_signature")
+    polite = load_vocabulary().polite
+    if any(
+        piece.choices and (piece.words[0] in polite or " ".join(piece.words[:2]) in polite) for piece in found.answers
+    ):
+        reasons.append("asks_somebody")  # "please resign"
     for piece in found.answers:
         bare = piece.line.strip().rstrip(".!, ")
         inner = bare[1:-1] if bare[:1] in _QUOTE_MARKS and bare[-1:] in _QUOTE_MARKS else bare
@@ -310,13 +315,13 @@ def _bare_subject(subject: str) -> str:
 
 def _from_subject(subject: str, ask: Ask, phrases: Phrases, new: NewText, sent_subject: str | None) -> Answer:
     """Read the subject of a mail that says nothing else. What may be our own subject is no answer."""
+    if new.signature and not phrases.choice_words.isdisjoint(tokens(new.signature[:4_000])):
+        return Answer(AnswerType.UNCLEAR, reasons=("choice_in_signature",))
     reason = ("nothing_new",)
     bare = _bare_subject(subject)
     ours = _bare_subject(sent_subject) if sent_subject is not None else None
     if not bare or (ours is not None and fold(bare) == fold(ours)):
         return Answer(AnswerType.NONE, reasons=reason)
-    if new.signature and not phrases.choice_words.isdisjoint(tokens(new.signature[:4_000])):
-        return Answer(AnswerType.UNCLEAR, reasons=("choice_in_signature",))
     if ask.type not in (AskType.ACKNOWLEDGE, AskType.ELECTION):
         return Answer(AnswerType.NONE, reasons=reason)
     meaning, choices = cover(tuple(tokens(bare)), bare, phrases, frozenset())

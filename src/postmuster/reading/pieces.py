@@ -134,9 +134,9 @@ def cover(
     words: tuple[str, ...], written: str, phrases: Phrases, author: frozenset[str]
 ) -> tuple[int | None, tuple[str, ...]]:
     """Return what a sequence of phrases that makes up all of `words` means, and the choices in it; None when there is none."""
-    if author and words[0] in author and author.issuperset(word for word in words if len(word) > 1):
-        return Meaning.FILL, ()
     path = _path(words, phrases)
+    if path is None and author.issuperset(word for word in words if len(word) > 1):
+        return (Meaning.FILL, ()) if any(word in author for word in words) else (None, ())
     if path is None:
         return _greeting_by_name(words, written, phrases), ()
     total, chosen, before = 0, list[str](), 0
@@ -195,9 +195,10 @@ def _is_name(word: str, choice_words: frozenset[str]) -> bool:
 
 
 def author_words(header_from: str) -> frozenset[str]:
-    """Return the words of an author's display name and of the local part of the address."""
+    """Return the words of an author's display name and of the local part of the address, but none that an answer may have."""
     plain = header_from[:500].partition("@")[0]
-    return frozenset(word for part in re.split(r"[\W_\d]+", plain) for word in tokens(part) if len(word) > 1)
+    words = {word for part in re.split(r"[\W_\d]+", plain) for word in tokens(part) if len(word) > 1}
+    return frozenset(words - load_vocabulary().known)
 
 
 @dataclass(frozen=True, slots=True)

@@ -72,7 +72,7 @@ def _mark_broken_lines(sheet: Sheet) -> None:
             continue
         above = sheet.bare[number - 1]
         below = number + 1 < len(marked) and marked[number + 1]
-        within = len(above) >= _LONG_LINE_CHARS and above[-1] not in _ENDS_LINE and len(bare) <= len(above)
+        within = len(above) >= _LONG_LINE_CHARS and above[-1] not in _ENDS_LINE and len(bare) <= len(above) + 16
         if within or (below and _ONLY_LINK.match(bare)):
             sheet.kinds[number] = SpanKind.QUOTE
 

@@ -160,6 +160,16 @@ def _frames(key: str) -> tuple[str, ...]:
     return tuple(sorted({frame for data in _languages().values() for frame in data["answer"].get(key, ())}))
 
 
+def _doubt() -> frozenset[str]:
+    """Words of negation and condition, without those that another language is full of (Italian "ma" is "my" in French)."""
+    stop = load_words().stop
+    found = set()
+    for name, data in _languages().items():
+        others = {word for other, words in stop.items() if other != name for word in words}
+        found |= {" ".join(tokens(word)) for word in data["answer"].get("doubt", ())} - others
+    return frozenset(word for word in found if len(word) > 1 or not word.isascii())
+
+
 def longest_by_first_word(phrases: Iterable[str]) -> dict[str, int]:
     """Return how many words the longest phrase has that begins with a word."""
     longest: dict[str, int] = {}
@@ -183,7 +193,7 @@ def load_vocabulary() -> Vocabulary:
     plain = ("greeting", "thanks", "polite", "yes", "decline", "withdraw", "doubt")
     known = {word for key in plain for phrase in lists[key] for word in phrase.split()} | stop | _phrases("not_a_name")
     openings = {phrase: key for key in _OPENINGS for phrase in lists.pop(key)}
-    lists["doubt"] = frozenset(word for word in lists["doubt"] if len(word) > 1 or not word.isascii())
+    lists["doubt"] = _doubt()
     return Vocabulary(
         **lists,
         frames=_frames("frames"),

@@ -49,6 +49,8 @@ GRID: Final = "#8a8f98"
 
 _SVG_HEAD: Final = re.compile(r"<svg\b[^>]*>")
 _INNER_ID: Final = re.compile(r'(id="|url\(#)(clip|gradient)')
+_INNER_ROLE: Final = re.compile(r' (?:role="graphics-[a-z]+"|aria-roledescription="[^"]*")')
+"""A plot is one image to the ear; Vega gives roles to its parts as well, which then would need names."""
 _GAP: Final = 'stroke="#fff"'
 """The gap between two bars has the colour of the paper."""
 _VIEW_BOX: Final = re.compile(r'viewBox="0 0 ([0-9.]+) ([0-9.]+)"')
@@ -132,7 +134,7 @@ def _speaking(drawn: str, *, caption: Caption, textures: Iterable[Texture]) -> s
         f'<title id="{name}-title">{escape(caption.title)}</title><desc id="{name}-desc">{escape(caption.description)}</desc>'
         f"<defs>{''.join(texture.definition(name) for texture in textures)}</defs>"
     )
-    body = _INNER_ID.sub(rf"\1{name}-\2", _SVG_HEAD.sub("", drawn, count=1))
+    body = _INNER_ROLE.sub("", _INNER_ID.sub(rf"\1{name}-\2", _SVG_HEAD.sub("", drawn, count=1)))
     return head + body.replace(_GAP, f'{_GAP} style="stroke:var(--pm-paper,#fff)"')
 
 

@@ -1,7 +1,7 @@
 """What every part of the report page is built from: parts with headings, empty states, plots, folded tables.
 
-For: `page`, `page_reach`, `page_notice`. Promises: each part is a section named by its own heading; each plot is named,
-and a table beside it has its numbers. Source: WCAG 2.2, 1.1.1, 1.3.1, 2.4.6.
+For: `page`, `page_reach`, `page_notice`. Promises: each part has a heading, but is no landmark: ten in each
+notice would be noise; each plot is named, and a table beside it has its numbers. Source: WCAG 2.2, 1.1.1, 1.3.1, 2.4.6.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _NAMESPACE: Final = ' xmlns="http://www.w3.org/2000/svg"'
 def part(id: str, name: str, words: Words, *contents: Content) -> Markup:
     """A part of a notice, under a heading of the third level."""
     heading = element("h3", words.text(f"{name}_heading"), id=f"{id}-{name}")
-    return element("section", heading, *contents, class_=f"part {name}", aria_labelledby=f"{id}-{name}")
+    return element("section", heading, *contents, class_=f"part {name}")
 
 
 def prose(sentence: str, kind: str | None = None) -> Markup:

@@ -50,6 +50,7 @@ class Member:
     def __init__(self, name: str, environment: dict[str, str], log: IO[bytes] | None, tell: Tell) -> None:
         self.name = name
         self.restarts = 0
+        self._command = [sys.executable, "-m", f"postmuster.runtime.{name.partition('-')[0]}"]
         self._environment = environment
         self._log = log
         self._tell = tell
@@ -82,9 +83,8 @@ class Member:
     def start(self) -> None:
         self._ready, self._said = threading.Event(), []
         self._began = time.monotonic()
-        kind = self.name.partition("-")[0]
         self._process = subprocess.Popen(
-            [sys.executable, "-m", f"postmuster.runtime.{kind}"],
+            self._command,
             env=self._environment,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,

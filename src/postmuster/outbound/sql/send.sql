@@ -46,6 +46,7 @@ WHERE id = %(batch_no)s AND fence = %(fence)s AND state = 'claimed'
 
 -- name: record_outcomes
 -- The outcomes of one window. A row that is already there is only changed when it was in doubt or deferred: evidence settles it.
+-- The join makes each row's state before be read, and locked, ahead of its change: counters need both.
 -- Returns how many were written. Index: primary key of delivery.
 WITH given AS (
   SELECT * FROM unnest(%(seqs)s::int[], %(components)s::int[], %(states)s::text[], %(reasons)s::text[], %(statuses)s::text[],
@@ -56,11 +57,11 @@ WITH given AS (
   FOR UPDATE OF d
 ), written AS (
   INSERT INTO outbound_delivery AS d (notice_no, round_no, seq, component_no, state, reason, status, reply_code, since)
-  SELECT %(notice_no)s, %(round_no)s, seq, component_no, state, reason, status, code, %(now)s FROM given
+  SELECT %(notice_no)s, %(round_no)s, g.seq, g.component_no, g.state, g.reason, g.status, g.code, %(now)s
+  FROM given g LEFT JOIN before b USING (seq) WHERE b.state IS NULL OR b.state IN ('in_doubt', 'deferred')
   ON CONFLICT (notice_no, round_no, seq) DO UPDATE
     SET state = excluded.state, reason = excluded.reason, status = excluded.status, reply_code = excluded.reply_code,
         since = excluded.since
-    WHERE d.state IN ('in_doubt', 'deferred')
   RETURNING d.seq, d.component_no, d.state, d.reason, d.status
 ), history AS (
   INSERT INTO outbound_history (notice_no, round_no, seq, before, state, reason, status, at)

@@ -1,4 +1,4 @@
-"""People kept though their line was rejected; former addresses looked up; an entry ends after it begins."""
+"""People kept though their line was rejected; former addresses and components looked up; an entry ends after it begins."""
 
 from django.db import migrations, models
 
@@ -14,6 +14,7 @@ class Migration(migrations.Migration):
                 condition=models.Q(("until__isnull", False)), fields=["address_key"], name="roster_entry_address_former"
             ),
         ),
+        migrations.AddIndex("entry", models.Index(fields=["component_no", "person_no"], name="roster_entry_component")),
         migrations.AddConstraint(
             "entry",
             models.CheckConstraint(

@@ -1,0 +1,1 @@
+"""Measurements and agreement with the corpora; nothing here is needed in operation."""
