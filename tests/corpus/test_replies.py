@@ -1,4 +1,4 @@
-"""Every file of the corpora gives an object, and the agreement stays what docs/reading.md says of it, with room for a case or two."""
+"""Every file of the corpora gives an object, and the agreement stays near what docs/reading.md says of it."""
 
 from __future__ import annotations
 

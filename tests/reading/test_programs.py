@@ -12,7 +12,9 @@ from postmuster.reading.answer import AnswerType, read_answer
 from postmuster.reading.ask import Ask, AskType
 from postmuster.reading.newtext import cut
 
-SENT = """This is an offer from the Office of Personnel to its people.
+SENT = """An offer
+
+This is an offer from the Office of Personnel to its people.
 
 If you choose to take part, reply to this mail and type the word Resign.
 
@@ -78,6 +80,9 @@ UNKNOWN: dict[str, Callable[[str], str]] = {
     "below without marks": lambda own: f"{SENT}\n\n{own}",
     "unknown language": lambda own: f"{own}\n\nNi 5 Maret 2024 10:00, hr@example.org awitwa:\n\n{WRAPPED}",
     "unknown fields": lambda own: f"{own}\n\nKutoka: hr@example.org\nImetumwa: 5 Machi 2024\nKwa: Jane\n\n{SENT}",
+    "unknown fields with our subject": lambda own: (
+        f"{own}\n\nKutoka: hr@example.org\nImetumwa: 5 Machi 2024\nMada: An offer\n\n{SENT}"
+    ),
     "other marks": lambda own: f"{own}\n\n" + "\n".join(f"| {line}" for line in SENT.split("\n")),
 }
 

@@ -77,9 +77,7 @@ def test_paper_opens_what_the_screen_folds(browser: playwright.Browser, file: Pa
     page.close()
 
 
-def test_the_first_key_leads_past_the_contents_and_every_frame_can_be_reached(
-    browser: playwright.Browser, file: Path
-) -> None:
+def test_the_first_key_leads_past_the_contents(browser: playwright.Browser, file: Path) -> None:
     page = opened(browser, file, 1280)
     page.keyboard.press("Tab")
     skip = page.locator(":focus")

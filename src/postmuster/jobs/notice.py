@@ -149,7 +149,7 @@ class _Sender:
         outcomes: list[Settlement] = []
         while waiting:
             window, waiting = waiting[: self._window], waiting[self._window :]
-            written = [self._copies.write(recipient) for recipient in window]
+            written = self._copies.write_all(window)
             lease_s = self._desk.settings.work.lease_s
             if self._desk.leaving.is_set() or not outbound.hand_window(batch, window[-1].seq, lease_s):
                 self._end(batch, outcomes, is_whole=False)
@@ -169,7 +169,7 @@ class _Sender:
             window = outbound.claim_retries(self.of, limit=MAX_WINDOW, lease_s=lease_s, now=self._desk.now)
             if not window:
                 return
-            settled = self._hand_over(window, [self._copies.write(recipient) for recipient in window], retried=True)
+            settled = self._hand_over(window, self._copies.write_all(window), retried=True)
             if len(settled) < len(window):
                 known = {one.seq for one in settled}
                 outbound.hand_back_retries(self.of, [one.seq for one in window if one.seq not in known])

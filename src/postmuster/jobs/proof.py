@@ -42,7 +42,8 @@ def preview(notice_no: int, *, person_id: str, language: str, desk: Desk) -> byt
     if language:
         recipient = replace(recipient, language=language)
     unsigned = replace(desk.signing, signer=None)
-    return Copywriter(_as_round(revision, desk.now), desk.names, unsigned).write(recipient).data
+    [written] = Copywriter(_as_round(revision, desk.now), desk.names, unsigned).write_all([recipient])
+    return written.data
 
 
 def send_proof(notice_no: int, *, to_name: str, to_address: str, to_officer: int, actor: Actor, desk: Desk) -> int:

@@ -106,7 +106,7 @@ async def sweep(timestamp: int) -> None:
     await manager.delete_old_jobs(nb_hours=1, include_failed=True, include_cancelled=True, include_aborted=True)
 
 
-def _defer(task: Task[..., None, None], name: str, **ids: int) -> None:
+def _defer(task: Task[..., None, ...], name: str, **ids: int) -> None:
     """Put a job in its queue unless the same is waiting there already.
 
     No lock keeps two of the same from running: one whose worker was killed would hold it until it is found stalled, and

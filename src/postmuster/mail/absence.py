@@ -109,7 +109,8 @@ def _words(words: Sequence[str]) -> str:
     """Words of scripts with spaces stand by themselves; those of the others do not."""
     spaced = _either([word for word in words if max(word) < _IDEOGRAPHS])
     others = _either([word for word in words if max(word) >= _IDEOGRAPHS])
-    return rf"(?:(?<!\w)(?:{spaced})(?!\w)|{others})"
+    alone = rf"(?<!\w)(?:{spaced})(?!\w)"
+    return f"(?:{alone}|{others})" if others else alone
 
 
 _IDEOGRAPHS: Final = "\u2e80"
@@ -156,7 +157,10 @@ def return_date(text: str, base: date | None) -> date | None:
 
 
 def _day_comes_first(found: Sequence[re.Match[str]], rules: _Dates, text: str) -> bool | None:
-    """Whether 3/5/2025 is 3 May: by another date that can be read in one way only, else by the language; None when nothing tells."""
+    """Whether 3/5/2025 is 3 May: by another date that can be read in one way only, else by the language.
+
+    None when nothing tells.
+    """
     for hit in found:
         if hit["a"] and (int(hit["a"]) > 12) != (int(hit["b"]) > 12):
             return int(hit["a"]) > 12

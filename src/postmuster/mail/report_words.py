@@ -108,9 +108,10 @@ def read_words(message: Message) -> Report | None:
     speaks = _FAILURE_WORDS.search(section) is not None
     returned = message_id_in(rest.encode("utf-8", "replace")[:MAX_RETURNED_OCTETS]) or returned_message_id(message)
     sent_back = server or (_has_null_path(message) and bool(returned_parts(message)))
-    if not (failed_field or (sent_back and (speaks or subject)) or (subject and speaks)):
-        return None
     people = _people(message, section, rest)
+    shown = subject or bool(returned) or bool(people) or _MACHINE_WORDS.search(section) is not None
+    if not (failed_field or (sent_back and shown and (speaks or subject)) or (subject and speaks)):
+        return None
     sent_back = sent_back and REPLY_PREFIX.match(message.subject) is None
     if not sent_back and not failed_field and not (people and (returned or _is_machine_made(message, section))):
         return None  # a person may write of failure, too

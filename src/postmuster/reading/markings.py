@@ -133,8 +133,8 @@ def find_markings(
 ) -> tuple[Marking, ...]:
     """Return the markings of a mail in order of place.
 
-    `elided` says which parts of `text` are quoted, `labels` are the values of fields that carry a marking (`X-Protective-Marking`,
-    `SIO-Label`), `ours` is the text we sent. Never raises.
+    `elided` says which parts of `text` are quoted, `labels` are the values of fields that carry a marking
+    (`X-Protective-Marking`, `SIO-Label`), `ours` is the text we sent. Never raises.
     """
     hits: list[Marking] = []
     exempt = ours or ""

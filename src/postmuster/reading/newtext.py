@@ -106,7 +106,8 @@ def _mark_span(sheet: Sheet, first: int, start: int, stop: int) -> list[Span]:
         begin, end = sheet.starts[number], sheet.starts[number] + len(sheet.lines[number])
         if sheet.kinds[number] is None and sheet.bare[number]:
             before, after = sheet.text[begin : max(begin, start)], sheet.text[min(end, stop) : end]
-            if _HAS_WORD.search(before) or _HAS_WORD.search(after):
+            shared = _HAS_WORD.search(before) or _HAS_WORD.search(after)
+            if shared and not _is_our_subject(sheet, number, before, after):
                 inner.append(Span(SpanKind.QUOTE, max(begin, start), min(end, stop)))
                 sheet.doubt(_SHARED_LINE)
             else:
@@ -115,6 +116,13 @@ def _mark_span(sheet: Sheet, first: int, start: int, stop: int) -> list[Span]:
     if sheet.kinds[opening] is not None:
         _mark_announcement(sheet, opening)
     return inner
+
+
+def _is_our_subject(sheet: Sheet, number: int, before: str, after: str) -> bool:
+    """Whether a line is the last of a block of fields with our subject in it: a label before, another field above."""
+    above = number - 1
+    field_above = above >= 0 and sheet.kept(above) and _FIELD_LIKE.match(sheet.bare[above]) is not None
+    return field_above and before.rstrip().endswith((":", "：")) and len(before) <= 40 and not _HAS_WORD.search(after)
 
 
 def _line_at(sheet: Sheet, place: int, low: int) -> int:

@@ -31,6 +31,7 @@ from postmuster.reading.words import (
 MAX_LINES: Final = 400
 MAX_PIECES: Final = 2_000
 _PIECE: Final = re.compile(r"([^.!?,;:…。！？，、；：]++)([.!?,;:…。！？，、；：]*+)")
+_DASH: Final = re.compile(r" [-–] ")  # parts a line like a comma does; replaced by as many characters
 _ENDS_SENTENCE: Final = frozenset(".!?…。！？")
 _YES_SIGNS: Final = frozenset("👍✅✔👌🆗☑")
 _FILLING_SIGNS: Final = frozenset("🙏😊🙂☺\U0001f3fb\U0001f3fc\U0001f3fd\U0001f3fe\U0001f3ff♂♀")
@@ -118,7 +119,7 @@ def pieces_of(lines: Lines, phrases: Phrases, author: frozenset[str]) -> list[Pi
     """Split lines into pieces and find what covers each. `author` holds the words of the author's own name."""
     pieces: list[Piece] = []
     for start, line in lines[:MAX_LINES]:
-        for found in _PIECE.finditer(line[:10_000]):
+        for found in _PIECE.finditer(_DASH.sub(" ; ", line[:10_000])):
             words = tuple(tokens(found[1]))
             if not words:
                 continue

@@ -16,11 +16,15 @@ from postmuster.reports.figures import Check, NoticeFigures, State
 
 MIN_TO_A_PERSON = 0.1  # share of replies that the rules send to a person
 
-# Failed after the relay had taken the copy: a report said so later.
+# Failed although the relay had taken the copy: a report said so later.
 _FAILED_AFTER = """
-SELECT count(DISTINCT d.seq) FROM outbound_delivery d JOIN outbound_history h USING (notice_no, round_no, seq)
-WHERE d.notice_no = %(notice_no)s AND d.state = 'failed' AND h.state = 'failed'
-  AND h.before IN ('relayed', 'in_doubt', 'deferred') AND h.reason <> 'expired' AND d.reply_code IS NULL
+SELECT count(*) FROM outbound_delivery
+WHERE notice_no = %(notice_no)s AND state = 'failed' AND reply_code BETWEEN 200 AND 299
+"""
+# Handed over without an answer read, whatever was learnt later.
+_DOUBTED = """
+SELECT DISTINCT d.round_no, d.seq, d.state FROM outbound_delivery d JOIN outbound_history h USING (notice_no, round_no, seq)
+WHERE d.notice_no = %(notice_no)s AND h.state = 'in_doubt' AND d.state IN ('in_doubt', 'failed')
 """
 
 
@@ -61,12 +65,8 @@ def _notice_checks(stage: Stage, act: Act, figures: NoticeFigures) -> Iterator[C
         _taken(stage, act, figures),
         sink["distinct"],
     )
-    failed_after = int(sql.value(_FAILED_AFTER, {"notice_no": act.notice_no}))
-    yield _equal(
-        f"{name}: what they refused for good is what failed in the dialog.",
-        states.get(State.FAILED, 0) - failed_after,
-        sink["refused"],
-    )
+    refused = states.get(State.FAILED, 0) - _failed_after(act) - sum(state == "failed" for _, _, state in _doubted(act))
+    yield _equal(f"{name}: what they refused for good is what failed in the dialog.", refused, sink["refused"])
     yield _equal(f"{name}: nobody got a copy twice.", 0, sink["doubled"])
 
 
@@ -74,15 +74,20 @@ def _taken(stage: Stage, act: Act, figures: NoticeFigures) -> int:
     """Copies the receiving systems must hold: with those in doubt that they have."""
     states = figures.states
     sure = states.get(State.RELAYED, 0) + states.get(State.DELIVERED, 0) + states.get(State.DEFERRED, 0)
-    failed_after = int(sql.value(_FAILED_AFTER, {"notice_no": act.notice_no}))
     post = stage.world.post.notices.get(act.notice_no)
     held = post.message_ids if post else set()
-    doubtful = sql.rows(
-        "SELECT round_no, seq FROM outbound_delivery WHERE notice_no = %s AND state = 'in_doubt'", (act.notice_no,)
-    )
     key, domain = stage.desk.signing.key, stage.settings.organisation.domain
-    names = (write_message_id(DeliveryRef(act.notice_no, r, s), key, domain=domain).strip("<>") for r, s in doubtful)
-    return sure + failed_after + sum(name.encode() in held for name in names)
+    refs = (DeliveryRef(act.notice_no, round_no, seq) for round_no, seq, _ in _doubted(act))
+    names = (write_message_id(ref, key, domain=domain).strip("<>") for ref in refs)
+    return sure + _failed_after(act) + sum(name.encode() in held for name in names)
+
+
+def _failed_after(act: Act) -> int:
+    return int(sql.value(_FAILED_AFTER, {"notice_no": act.notice_no}))
+
+
+def _doubted(act: Act) -> list[tuple[int, int, str]]:
+    return [(int(r), int(s), str(state)) for r, s, state in sql.rows(_DOUBTED, {"notice_no": act.notice_no})]
 
 
 def _letter_checks(stage: Stage, figures: Sequence[NoticeFigures]) -> Iterator[Check]:

@@ -23,7 +23,7 @@ from postmuster.rehearsal.watch import Shown
 from postmuster.reports import queries as reports
 from postmuster.reports.figures import OrganisationReport
 from postmuster.reports.page import write_page
-from postmuster.reports.terminal import demo_view
+from postmuster.reports.terminal_demo import demo_view
 from postmuster.runtime.processes import Crew
 
 NOTICES: Final = ("test", "offer", "report")
