@@ -36,11 +36,8 @@ ROOMS = (
     "bench",
     "cli",
 )
-# Imports inside functions, each with its reason.
-LATE_IMPORTS = {
-    "runtime/setup.py": "models can be imported once Django is set up, and `init` runs where there are no settings yet",
-}
-ENVIRONMENT_READERS = ("settings/",)
+LATE_IMPORTS: dict[str, str] = {}  # modules with imports inside functions, each with its reason
+ENVIRONMENT_READERS = ("settings/", "bench/corpus.py")  # the bench asks where the developer keeps their corpora
 GENERATED = {".git", ".venv", "__pycache__", "var", "demo-out", "bench-out", "build", "node_modules"}
 TEXT_SUFFIXES = {
     "", ".cff", ".cfg", ".css", ".csv", ".html", ".in", ".ini", ".json", ".md", ".py", ".sh", ".sql", ".svg", ".toml", ".txt",

@@ -88,7 +88,7 @@ def test_a_report_of_exchange() -> None:
 
 def test_a_report_of_google() -> None:
     fields = (
-        "Reporting-MTA: dns; googlemail.com\nArrival-Date: Tue, 04 Mar 2025 04:00:00 -0800 (PST)\n"
+        "Reporting-MTA: dns; mx.else.example\nArrival-Date: Tue, 04 Mar 2025 04:00:00 -0800 (PST)\n"
         "X-Original-Message-ID: <b-12-1-3@agency.example>\n\n"
         "Final-Recipient: rfc822; finn@home.example\nAction: failed\nStatus: 5.7.1\nRemote-MTA: dns; mx.home.example. "
         "(192.0.2.1)\n"
@@ -96,7 +96,7 @@ def test_a_report_of_google() -> None:
         " 550-5.7.1 unsolicited mail. To reduce the amount of spam sent to us, this\n 550 5.7.1 message has been "
         "blocked.\n"
     )
-    person = only(dsn(fields, sender="Mail Delivery Subsystem <mailer-daemon@googlemail.com>"))
+    person = only(dsn(fields, sender="Mail Delivery Subsystem <mailer-daemon@mx.else.example>"))
     assert (person.status, person.class_, person.reason) == ("5.7.1", StatusClass.PERMANENT, Reason.SPAM)
 
 

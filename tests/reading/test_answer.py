@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from postmuster.notices.wording import DECLINE_WORDS, SENSITIVE_SENTENCE, WITHDRAW_WORDS
 from postmuster.reading.answer import Answer, AnswerType, read_answer
 from postmuster.reading.ask import Ask, AskFault, AskType, parse_ask
 from postmuster.reading.newtext import cut
@@ -37,6 +38,7 @@ def answer(text: str, ask: Ask, subject: str = "Re: A mail", **more: str | bool 
         "Received, thank you!",
         "Yes 😊",
         "Yes - thanks",
+        "Dzień dobry,\n\nTAK\n\nPozdrawiam,\nJan",
         "👍",
         "👍🏽",
         "✅",
@@ -93,6 +95,7 @@ def test_a_yes_with_anything_beside_it_is_unclear(text: str) -> None:
         "Hello,\n\nMy answer is Resign.\n\nBest regards,\nJane Doe",
         "I am replying to say that I resign",
         "I choose to resign under this offer",
+        "My choice: Resign",
         "Dear Ms Doe,\n\nResign\n\nJane Doe\nAnalyst\nOffice of Water",
         "Elijo Resign. Gracias.",
         "Je choisis Resign.\n\nCordialement,\nJeanne",
@@ -127,6 +130,8 @@ def test_a_choice_asserted_alone_is_an_election(text: str) -> None:
         "I resign under protest",
         "I want to resign but not now",
         "My boss should resign",
+        "My boss: Resign",
+        "Not my choice: Resign",
         "Please resign",
         "You resign",
         "He says: resign",
@@ -295,6 +300,13 @@ def test_a_list_of_another_length_is_a_report_that_says_so() -> None:
     assert answer("\n".join(f"- item {n}" for n in range(7)), FIVE).reasons == ("more_items",)
 
 
+def test_lines_without_marks_are_a_list_unless_they_speak_to_the_reader() -> None:
+    assert len(answer("Wrote a report\nMet the team\nReviewed a plan", FIVE).items) == 3
+    assert answer("Wrote a report\nMet the team\nReviewed a plan", FIVE).type is AnswerType.REPORT
+    assert answer("This is wrong\nYou have no right to ask\nI tell my union", FIVE).type is AnswerType.UNCLEAR
+    assert answer("Wrote a report\nMet the team", FIVE).type is AnswerType.UNCLEAR
+
+
 def test_a_wrapped_item_is_one_item() -> None:
     found = answer("- one that goes on\n  in the next line\n- two\n\n- three", FIVE)
     assert found.items == ("one that goes on in the next line", "two", "three")
@@ -370,8 +382,10 @@ def test_an_ask_is_read_from_its_word(word: str, ask: Ask | AskFault) -> None:
 
 
 _WORDS = st.sampled_from(
-    ["Resign", "I", "choose to", "yes", "no", "not", ",", ".", "?", "\n", "\n\n", "- ", "> ", "Hello", "Thanks", "Jane Doe", "withdraw",
-     "my", "👍", '"', "是", "if", "1. "]
+    [
+        "Resign", "I", "choose to", "yes", "no", "not", ",", ".", "?", "\n", "\n\n", "- ", "> ", "Hello", "Thanks",
+        "Jane Doe", "withdraw", "my", "👍", '"', "是", "if", "1. ",
+    ]
 )  # fmt: skip
 
 

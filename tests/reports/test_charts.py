@@ -13,7 +13,7 @@ from tests.reports.sample import HOSTILE, NOW, components, replies_over_time
 from postmuster.reports import charts
 from postmuster.reports.charts import Bar, Caption
 from postmuster.reports.figures import ReplyBucket, State
-from postmuster.reports.textures import SERIES_TEXTURES, STATE_TEXTURES, strip
+from postmuster.reports.textures import SERIES_TEXTURES, STATE_TEXTURES, Texture, strip
 
 SVG = "{http://www.w3.org/2000/svg}"
 LABELS = {state: state.value.title() for state in State}
@@ -70,7 +70,7 @@ def test_every_state_in_a_plot_has_a_texture_of_its_own() -> None:
 
 
 @pytest.mark.parametrize("textures", [tuple(STATE_TEXTURES.values()), SERIES_TEXTURES])
-def test_textures_differ_without_their_colours(textures: tuple[charts.Texture, ...]) -> None:
+def test_textures_differ_without_their_colours(textures: tuple[Texture, ...]) -> None:
     marks = [re.sub(r"stroke:[^;]*|stroke-width:[^;]*", "", texture.marks) for texture in textures]
     assert len(set(marks)) == len(marks)
 

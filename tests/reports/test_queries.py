@@ -61,6 +61,13 @@ class Walk:
         listed = {row.seq for row in self.listed(State.WITHHELD)}
         return [(one.seq, one.component_no, one.person_no) for one in found.values() if one.seq not in listed]
 
+    def person_id(self, place: int) -> str:
+        """The person at `place` among those addressed."""
+        from postmuster.roster.queries import people_for
+
+        person_no = self.addressed()[place][2]
+        return people_for(1, [person_no])[person_no].person_id
+
     def listed(self, *states: State) -> list[Any]:
         from postmuster.reports.queries import delivery_rows
 
@@ -292,7 +299,12 @@ def test_deliveries_are_listed_by_roster_id_in_order(walk: Walk, monkeypatch: py
         ("E10", State.WITHHELD, "employment_class"),
     }
     (failed,) = [row for row in rows if row.state is State.FAILED]
-    assert (failed.status, failed.reason, failed.component, failed.since) == ("5.1.1", "unknown_user", RIVERS, walk.now)
+    assert (failed.status, failed.reason, failed.component, failed.since) == (
+        "5.1.1",
+        "unknown_user",
+        BRIDGES,
+        walk.now,
+    )
     assert len(rows) == 5
 
 
@@ -302,13 +314,13 @@ def test_a_person_sees_what_was_sent_and_where_their_answer_stands(walk: Walk) -
     walk.expand()
     walk.record(OUTCOMES)
     walk.reply(0, "election", "Resign", state="needs_confirmation")
-    finn = person_figures("E1")
-    assert (finn.component, finn.employment_class, finn.status) == (RIVERS, "employee", "active")
+    finn = person_figures(walk.person_id(0))
+    assert (finn.component, finn.employment_class, finn.status) == (BRIDGES, "employee", "active")
     (delivery,) = finn.deliveries
     assert (delivery.notice_id, delivery.round, delivery.state) == (f"n{walk.notice_no}", 1, State.RELAYED)
     assert (delivery.answer, delivery.answer_state) == ("election:Resign", "needs_confirmation")
     assert delivery.title.startswith("A voluntary offer")
-    (waiting,) = person_figures("E15").deliveries
+    (waiting,) = person_figures(walk.person_id(11)).deliveries
     assert (waiting.state, waiting.since, waiting.answer) == (State.PENDING, None, "")
     assert finn.disclosures is None
     with pytest.raises(Refused, match="No version of the roster"):

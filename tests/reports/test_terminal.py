@@ -5,6 +5,8 @@ from __future__ import annotations
 import csv
 import io
 import re
+import subprocess
+import sys
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -167,6 +169,12 @@ def test_a_cell_that_a_spreadsheet_would_run_is_made_text(text: str) -> None:
     (_, cells) = csv.reader(io.StringIO(deliveries_csv([row]), newline=""))
     assert cells[0].startswith("'")
     assert cells[1] == 'a,"b" c'
+
+
+def test_a_status_pays_for_no_plotting_library() -> None:
+    looked = "import sys, postmuster.reports.terminal_demo; print('altair' in sys.modules, 'vl_convert' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", looked], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["False", "False"]
 
 
 def test_a_bar_shows_anyone_at_all() -> None:

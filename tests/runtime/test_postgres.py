@@ -244,10 +244,11 @@ ORDINARY = """
 import os, sys
 from pathlib import Path
 import psycopg
-from postmuster.runtime.postgres import Server
+from postmuster.runtime.postgres import Server, remove_folders
 folder = Path(sys.argv[1])
 folder.mkdir(parents=True)
-os.chown(folder, 65534, 65534)
+for each in (folder, folder.parent):
+    os.chown(each, 65534, 65534)
 os.setgroups([]); os.setgid(65534); os.setuid(65534)
 server = Server(folder, tell=lambda _: None)
 server.start()
@@ -257,6 +258,9 @@ server.stop()
 server.start()
 server.remove()
 print(sorted(path.name for path in folder.iterdir()), server.place.socket.exists())
+server.start()
+remove_folders([folder], lambda _: None)
+print(folder.exists(), server.place.socket.exists())
 """
 
 
@@ -273,9 +277,10 @@ def test_an_ordinary_user_s_server_lives_under_the_data_folder(folder: Path, nam
         [sys.executable, "-c", ORDINARY, str(folder / name)], capture_output=True, text=True, check=False
     )
     assert answer.stderr == ""
-    first, second = answer.stdout.splitlines()
+    first, second, third = answer.stdout.splitlines()
     assert first.startswith("UTF8 /tmp") if name == LONG else first == f"UTF8 {folder / name}/postgres"
     assert second == "[] False"
+    assert third == "False False"
 
 
 def test_remove_refuses_what_is_not_below_the_working_folder(

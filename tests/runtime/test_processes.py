@@ -93,19 +93,22 @@ def _wait_for_end(member: processes.Member) -> None:
 def test_one_that_dies_young_waits_twice_as_long_each_time() -> None:
     told: list[str] = []
     member = _Mortal("raise SystemExit(3)", told)
-    member.start()
-    now_s = time.monotonic()
+    now_s = 1_000_000.0
+    member.start(now_s)
     waits = []
-    for _ in range(9):
+    for _ in range(8):
         _wait_for_end(member)
         assert not member.tend(now_s)
         waits.append(float(told[-1].split()[-2]))
+        assert not member.tend(now_s + waits[-1] - 0.01)
         now_s += waits[-1]
         assert member.tend(now_s)
-        now_s = max(now_s, time.monotonic())
-    assert member.finish(WAIT_S)
-    assert waits == [1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 60.0, 60.0, 60.0]
+    _wait_for_end(member)
+    assert waits == [1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 60.0, 60.0]
     assert told[0] == "worker-1 ended (exit 3); again in 1.0 s."
+    assert member.tend(now_s + processes.GROWN_UP_S)
+    assert told[-1] == "worker-1 ended (exit 3); again in 0.0 s."
+    assert member.finish(WAIT_S)
 
 
 def test_a_member_that_talks_does_not_fill_its_pipe() -> None:

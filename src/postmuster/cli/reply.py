@@ -12,19 +12,22 @@ are believed only with `--authserv-id`.
 
 from __future__ import annotations
 
+import importlib
 import json
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Final
+from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
-from postmuster.mail.authentication import Authentication, authenticate
 from postmuster.mail.message import Message
 from postmuster.reading.ask import Ask, AskFault, parse_ask
 from postmuster.reading.reading import FileKind, Reading, as_json, read
 from postmuster.reading.sent_mail import Sent, SentFault, sent_from_mail, sent_from_notice
+
+if TYPE_CHECKING:
+    from postmuster.mail.authentication import Authentication
 
 MAX_FILE_OCTETS: Final = 64 * 1024 * 1024  # as much of a mail as is read anywhere
 MAX_NOTICE_OCTETS: Final = 1024 * 1024  # ours: of a TOML file or one of its bodies
@@ -108,8 +111,12 @@ def _sent(path: Path) -> Sent:
 
 
 def _checks(authserv_id: str) -> Callable[[bytes, Message], Authentication]:
+    """Return the checks that need no network. Their module is loaded here: most readings do without it."""
+    module = importlib.import_module("postmuster.mail.authentication")
+
     def check(raw: bytes, message: Message) -> Authentication:
-        return authenticate(raw, message, txt=_nothing_published, authserv_id=authserv_id)
+        found: Authentication = module.authenticate(raw, message, txt=_nothing_published, authserv_id=authserv_id)
+        return found
 
     return check
 

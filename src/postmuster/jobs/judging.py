@@ -164,11 +164,11 @@ def _judge(one: Look, ground: _Ground, *, is_repeated: bool, desk: Desk) -> Judg
         return _judge_report(one, whose)
     if kind is Kind.COMPLAINT:
         return _plain(one, whose, cases=(CaseReason.COMPLAINT,))
+    if kind is Kind.REPLY and is_repeated:
+        return _plain(one, whose, reason="repeated")
     if whose.delivery is None:
         reason = "wrong_token" if one.wrong_tokens else "unmatched"
         return _plain(one, whose, reason=reason, cases=(CaseReason.UNMATCHED,) if kind is Kind.REPLY else ())
-    if kind is Kind.REPLY and is_repeated:
-        return _plain(one, whose, reason="repeated")
     if kind in AUTHORED and not whose.is_author:
         return _plain(one, whose, reason="other_author", cases=(CaseReason.OTHER_AUTHOR,) if kind is Kind.REPLY else ())
     if kind is Kind.REPLY:

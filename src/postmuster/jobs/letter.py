@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import hmac
 from collections.abc import Sequence
 from typing import Final
 
@@ -11,6 +10,7 @@ from postmuster.jobs.desk import Desk
 from postmuster.mail.address import AddrSpec, Mailbox, parse_addr_spec
 from postmuster.mail.compose import Copy, Wording, compile_mail
 from postmuster.mail.submission import Envelope, Notify, Outcome, OutcomeKind
+from postmuster.mail.token import write_letter_id
 from postmuster.outbound.letters import (
     MAX_ATTEMPTS,
     ClaimedLetter,
@@ -52,10 +52,9 @@ def compose_letter(letter: ClaimedLetter, desk: Desk) -> bytes:
         signer=desk.signing.signer,
         boundary_seed=hashlib.sha256(text.octets()).digest(),
     )
-    mark = hmac.digest(desk.signing.key, b"postmuster letter %d" % letter.letter_no, "sha256").hex()[:20]
     copy = Copy(
         to=Mailbox(text.to_name, _address(text.to_address)),
-        message_id=f"<l{letter.letter_no}.{mark}@{desk.settings.organisation.domain}>",
+        message_id=write_letter_id(letter.letter_no, desk.signing.key, domain=desk.settings.organisation.domain),
         date=letter.written_at,
         reply_to=Mailbox("", _address(text.reply_to)) if text.reply_to else None,
         values=text.values,

@@ -115,10 +115,15 @@ def expand(notice_no: int, round_no: int, *, desk: Desk, tell: Tell = _quiet) ->
 
 
 def send(notice_no: int, round_no: int, *, desk: Desk, tell: Tell = _quiet) -> int:
-    """Send what is open until nothing is, a stop closes the lane, or the relay wants a pause; returns how many copies left."""
+    """Send what is open until nothing is, a stop closes the lane, or the relay wants a pause; returns how many copies left.
+
+    Gate: submit, before each window. Raises `Refused` when the stored words are no longer the approved ones (P1).
+    """
     round_ = stored.round_of(notice_no, round_no)
     if round_ is None or round_.state is not RoundState.SENDING or control.stopped(notice_no, Lane.BULK):
         return 0
+    if not readiness.is_intact(round_.revision):
+        raise Refused(f"Notice {notice_id(notice_no)}: {readiness.NOT_APPROVED} Nothing more was sent.")
     with Relay(desk.relay, desk.settings.relay.connections) as relay:
         sender = _Sender(round_, relay, desk, tell)
         while not desk.leaving.is_set():
@@ -126,7 +131,7 @@ def send(notice_no: int, round_no: int, *, desk: Desk, tell: Tell = _quiet) -> i
             if batch is None:
                 break
             if not sender.send_batch(batch):
-                return sender.sent
+                break
         sender.send_retries()
         return sender.sent
 

@@ -122,6 +122,7 @@ class _Check:
         self._mail = SignedMail(raw, txt, now)
 
     def grade(self, sealers: Collection[str]) -> Authentication:
+        """Weigh the evidence, the best first; ARC is verified only where nothing better is there."""
         signatures = self._mail.verify(self._domain, self._dkim_is_aligned)
         signed = self._is_signed(signatures) or self._is_stated_signed()
         spf_aligned = self._spf_is_aligned(self._stated)

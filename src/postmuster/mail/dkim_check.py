@@ -21,10 +21,12 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
+from hashlib import sha256
 from typing import Final
 
 import dkim
-from dkim.canonicalization import CanonicalizationPolicy
+from dkim.canonicalization import correct_empty_body, strip_trailing_lines
 from dkim.crypto import parse_public_key
 from dkim.util import parse_tag_value
 
@@ -45,7 +47,8 @@ MAX_EXPONENT: Final = 2**32  # in use: 65,537
 _HEADER_END: Final = re.compile(rb"\r?\n\r?\n")
 _LONG_SPACE: Final = re.compile(rb"\s{%d}" % MAX_SPACE_RUN)
 _NAME: Final = re.compile(rb"[a-z0-9_](?:[a-z0-9_.-]{0,253}[a-z0-9_])?")
-_SPACE_RUN: Final = re.compile(rb"[\t ]++")
+_SPACE_RUN: Final = re.compile(rb"[\t ]{2,}+|\t")
+_NEVER: Final = b"999999999999"
 _DIGITS: Final = re.compile(rb"\d{1,12}\Z")
 
 
@@ -101,6 +104,7 @@ class _Keys:
         return self._known[wanted]
 
 
+@lru_cache(maxsize=1024)
 def _usable_key(text: str) -> bytes | Result:
     """Return the record, or why it cannot be used: missing or revoked, or so large that using it would be work without end."""
     line = next((line.strip() for line in text.split("\n") if "p=" in line), "")
@@ -128,6 +132,7 @@ class SignedMail:
         self._fields: list[list[bytes]] = []
         self._body = b""
         self._relaxed: bytes | None = None
+        self._hashed: dict[bool, tuple[bytes, bytes]] = {}
         self._is_sound = len(raw) <= MAX_SIGNED_OCTETS
         if self._is_sound:
             self._split(bytes(raw))
@@ -196,8 +201,9 @@ class SignedMail:
             names = _signed_names(value)
             if b"from" not in names:
                 return Result.PERMERROR
+            del tags[b"bh"]  # compared above: the library would hash the body once more for each signature
             checker = dkim.DKIM(None, logger=_Silent())
-            self._prepare(checker, relaxed=_relaxes_body(tags))
+            self._prepare(checker, b"")
             passed = checker.verify_sig(tags, names, (b"DKIM-Signature", value), self._keys)
         except Exception as error:  # the library raises whatever hostile input leads it to; no such mail passes
             if self._keys.trouble is not None:
@@ -212,25 +218,19 @@ class SignedMail:
         dkim.validate_signature_fields({name: value for name, value in tags.items() if name not in (b"t", b"x")})
         if tags[b"a"] != b"rsa-sha256":
             return Result.NEUTRAL if tags[b"a"] == b"ed25519-sha256" else Result.POLICY
-        expires = tags.get(b"x")
-        if (
-            expires is not None
-            and self._now is not None
-            and _DIGITS.match(expires)
-            and int(expires) < self._now.timestamp()
-        ):
+        if self._now is not None and int(tags.get(b"x", _NEVER)) < self._now.timestamp():
             return Result.POLICY
+        body, body_hash = self._canonical_body(relaxed=_relaxes_body(tags))
         length = tags.get(b"l")
-        if length is not None:
-            policy = CanonicalizationPolicy.from_c_value(tags.get(b"c", b"simple/simple"))
-            body = self._relaxed_body() if _relaxes_body(tags) else self._body
-            if not _DIGITS.match(length) or int(length) < len(policy.canonicalize_body(body)):
-                return Result.POLICY
+        if length is not None and (not _DIGITS.match(length) or int(length) < len(body)):
+            return Result.POLICY
+        if base64.b64decode(re.sub(rb"\s+", b"", tags[b"bh"])) != body_hash:
+            return Result.FAIL
         return None
 
-    def _prepare(self, checker: "dkim.DomainSigner", *, relaxed: bool) -> None:
+    def _prepare(self, checker: "dkim.DomainSigner", body: bytes) -> None:
         checker.headers = [list(field) for field in self._fields]
-        checker.body = self._relaxed_body() if relaxed else self._body
+        checker.body = body
 
     def _relaxed_body(self) -> bytes:
         """The body as relaxed canonicalisation leaves it but for its last lines; a second time changes nothing.
@@ -240,6 +240,14 @@ class SignedMail:
         if self._relaxed is None:
             self._relaxed = _SPACE_RUN.sub(b" ", self._body).replace(b" \r\n", b"\r\n")
         return self._relaxed
+
+    def _canonical_body(self, *, relaxed: bool) -> tuple[bytes, bytes]:
+        """The body as it is signed and its hash; the same for all signatures. Source: RFC 6376 §3.4.3, §3.4.4."""
+        if relaxed not in self._hashed:
+            body = strip_trailing_lines(self._relaxed_body() if relaxed else self._body)
+            body = correct_empty_body(body) if relaxed else body
+            self._hashed[relaxed] = (body, sha256(body).digest())
+        return self._hashed[relaxed]
 
     def verify_arc(self) -> ArcResult:
         """Verify the ARC chain. Never raises. Source: RFC 8617 §5.2."""
@@ -255,9 +263,8 @@ class SignedMail:
         try:
             checker = dkim.ARC(None, logger=_Silent())
             signatures = [value for name, value in fields if name == b"arc-message-signature"]
-            self._prepare(
-                checker, relaxed=all(_relaxes_body(parse_tag_value(value), b"relaxed/relaxed") for value in signatures)
-            )
+            relaxed = all(_relaxes_body(parse_tag_value(value), b"relaxed/relaxed") for value in signatures)
+            self._prepare(checker, self._relaxed_body() if relaxed else self._body)
             if not all(b"from" in _signed_names(value) for value in signatures):
                 return ArcResult(Result.FAIL)
             state, sets, _ = checker.verify(dnsfunc=self._keys)

@@ -174,6 +174,14 @@ def read_message_id(text: str, keys: Iterable[bytes], *, domain: str) -> Deliver
     return ref if any(held) else TokenFault.WRONG_SIGNATURE
 
 
+def write_letter_id(letter_no: int, key: bytes, *, domain: str) -> str:
+    """Write the Message-ID of a letter, angle brackets included. It names no delivery, and no other mail's is like it."""
+    mark = _base32(
+        hmac.digest(key, _SIGNED_AS[Purpose.MESSAGE_ID] + b"letter %d" % letter_no, "sha256")[:_MESSAGE_ID_OCTETS]
+    )
+    return f"<l{letter_no}.{mark}@{domain}>"
+
+
 def write_check_code(ref: DeliveryRef, key: bytes) -> str:
     """Write the code a person can type or read out to check a mail: ten characters in two groups, `XXXXX-XXXXX`."""
     number = int.from_bytes(_mac(Purpose.CHECK, _packed(ref), key)[:16], "big")  # 128 bits: no bias worth naming

@@ -16,7 +16,7 @@ from postmuster.control import queries as control
 from postmuster.control.states import Lane
 from postmuster.notices import queries
 from postmuster.notices.actions import APPROVALS_NEEDED
-from postmuster.notices.content import claims_of, reasons_static
+from postmuster.notices.content import claims_of, digest, reasons_static
 from postmuster.notices.queries import StoredRevision
 from postmuster.notices.states import NoticeState
 from postmuster.notices.terms import NoticeContent
@@ -24,6 +24,9 @@ from postmuster.roster import queries as roster
 from postmuster.roster.states import EmploymentClass, Status
 
 SAMPLE_ROWS: Final = 20  # R4
+NOT_APPROVED: Final = (
+    "The stored revision is not the one that was approved: its words or the generated ones have changed; draft it again."
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,12 +64,18 @@ def reasons(notice_no: int, *, now: datetime) -> list[str]:
 def _state_reasons(stored: StoredRevision) -> list[str]:
     if stored.state in (NoticeState.RELEASED, NoticeState.SETTLED):
         return ["It was released already; draft a new notice."]
-    missing = APPROVALS_NEEDED - len(stored.approved_by)
+    reasons = [] if is_intact(stored) else [NOT_APPROVED]
+    missing = APPROVALS_NEEDED - len(set(stored.approved_by) - queries.editors(stored.notice_no))
     if missing > 0:
-        return [
+        reasons.append(
             f"{missing} of {APPROVALS_NEEDED} approvals are missing, by officers who neither drafted nor edited it."
-        ]
-    return []
+        )
+    return reasons
+
+
+def is_intact(stored: StoredRevision) -> bool:
+    """Whether the stored words, and those generated around them, are still the ones whose digest was approved."""
+    return digest(stored.content) == stored.digest.hex()
 
 
 def _assessment_reasons(content: NoticeContent, now: datetime) -> list[str]:

@@ -76,7 +76,7 @@ class Post:
         self._lock = threading.Lock()
         self.notices: dict[int, NoticePost] = {}
         self.letters: Counter[int] = Counter()
-        self.letters_by_notice: Counter[int] = Counter()
+        self.letter_ids: set[bytes] = set()
 
     def refuse(self, reverse_path: str, reply: str) -> None:
         """Count a refusal; its notice is the one the reverse-path names (0 when it names none)."""
@@ -96,7 +96,7 @@ class Post:
         with self._lock:
             if parts is None or parts[3] == b"0" or ANSWERED.search(head):
                 self.letters.update(number for number, _ in recipients)
-                self.letters_by_notice[int(parts[1]) if parts else 0] += 1
+                self.letter_ids.add(name)
                 return
             notice = self._notice(int(parts[1]))
             notice.accepted += 1

@@ -71,7 +71,7 @@ def record_outcomes(
     if not settlements:
         return 0
     with sql.guarded(), transaction.atomic():
-        written = int(sql.value(_SQL["record_outcomes"], of.key | columns(settlements) | {"now": now}))
+        written = _write_outcomes(of, settlements, now)
         put_off = [one.seq for one in settlements if one.state is DeliveryState.DEFERRED]
         settled = [one.seq for one in settlements if one.state is not DeliveryState.DEFERRED]
         if put_off:
@@ -129,12 +129,28 @@ def _write_in_doubt(of: RoundRef, rows: Sequence[tuple[int, int]], now: datetime
     if not rows:
         return 0
     state, reason = DeliveryState.IN_DOUBT, "sender lost"
-    settlements = [Settlement(seq, component_no, state, reason, "", None) for seq, component_no in rows]
-    return int(sql.value(_SQL["record_outcomes"], of.key | columns(settlements) | {"now": now}))
+    return _write_outcomes(of, [Settlement(seq, component, state, reason, "", None) for seq, component in rows], now)
+
+
+def _write_outcomes(of: RoundRef, settlements: Sequence[Settlement], now: datetime) -> int:
+    """Write rows; a second time those that somebody else (the rescuer, a slow sender, a report) wrote at the same moment."""
+    written = 0
+    for _ in range(2):
+        found = sql.rows(_SQL["record_outcomes"], of.key | columns(settlements) | {"now": now})
+        written += len(found)
+        done = {int(row[0]) for row in found}
+        settlements = [one for one in settlements if one.seq not in done]
+        if not settlements:
+            break
+    return written
 
 
 def settle_by_evidence(evidence: Sequence[Evidence], now: datetime) -> int:
-    """Let reports and replies settle deliveries, along the arrows their states allow; returns how many changed."""
+    """Let reports and replies settle deliveries, along the arrows their states allow; returns how many changed.
+
+    What comes back before the sender wrote down the relay's answer, or after it died, settles a copy that has no row yet: it
+    was in doubt, and is no longer to be sent.
+    """
     if not evidence:
         return 0
     values = {
@@ -142,7 +158,9 @@ def settle_by_evidence(evidence: Sequence[Evidence], now: datetime) -> int:
         "seqs": [one.seq for one in evidence], "states": [str(one.state) for one in evidence],
         "reasons": [one.reason for one in evidence], "statuses": [one.status[:11] for one in evidence], "now": now,
     }  # fmt: skip
-    return int(sql.value(_SQL["settle_by_evidence"], values))
+    with sql.guarded(), transaction.atomic():
+        sql.execute(_SQL["doubt_pending"], values)
+        return int(sql.value(_SQL["settle_by_evidence"], values))
 
 
 def fold_counters() -> int:

@@ -26,6 +26,7 @@ REPLY_TIMEOUT_S: Final = 60  # every stage but the end of the data
 BODY_TIMEOUT_S: Final = 600  # RFC 5321 §4.5.3.2.6: a relay may work before it says 250
 READ_OCTETS: Final = 65_536
 QUIT_TIMEOUT_S: Final = 2
+FRESH_TRIES: Final = 3  # fresh dialogs that end with their first message before a window is given up
 
 _NOT_EXECUTED: Final = Outcome(OutcomeKind.NOT_EXECUTED, None, None, Stage.PREPARE)
 
@@ -139,6 +140,7 @@ class _Connections:
     async def _work(self, queue: deque[Submission], outcomes: dict[int, Outcome]) -> None:
         """Carry messages until none are left, or until this relay cannot be reached."""
         connection = await self._take()
+        strikes = 0
         while queue and connection is not None:
             message = queue.popleft()
             outcome = outcomes[message.key] = await connection.send(message)
@@ -146,9 +148,10 @@ class _Connections:
                 continue
             connection.drop()
             if outcome.kind is OutcomeKind.NOT_EXECUTED:
-                if not connection.has_carried:  # not even a fresh dialog got through: the next window asks again
+                if connection.has_carried:
+                    queue.appendleft(message)
+                elif (strikes := strikes + 1) == FRESH_TRIES:  # it is not this message: the next window asks again
                     return
-                queue.appendleft(message)
             connection = await self._take()
         if connection is not None:
             self._idle.append(connection)

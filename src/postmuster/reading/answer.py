@@ -261,11 +261,18 @@ def _short_report(found: _Found) -> Answer:
 
 
 def _is_list(items: Items, ask: Ask) -> bool:
-    """Whether items are a list: marked (two, or the one asked for), or as many lines as asked and at least two."""
+    """Whether items are a list.
+
+    Marked: two, or the one asked for. Lines or paragraphs without marks: as many as were asked for, or at least three
+    and at most four more, and none of them speaks to the reader; otherwise they may as well be a letter.
+    """
     count = len(items.texts)
     if items.marked:
         return count >= min(2, ask.items)
-    return count >= 2 and count == ask.items
+    if count < 2 or not (count == ask.items or 3 <= count <= ask.items + 4):
+        return False
+    you = load_vocabulary().you
+    return all(you.isdisjoint(tokens(text)) and not text.endswith(("?", "？")) for text in items.texts)
 
 
 def _is_preface(line: str, pieces: list[Piece]) -> bool:

@@ -18,7 +18,7 @@ from postmuster.reading.spans import Lines
 MAX_ITEMS: Final = 200
 MAX_ITEM_CHARS: Final = 4_000
 _BULLET: Final = re.compile(
-    r"(?:[-*•‣◦▪▫●○■□–—·+➢►▶✓✔☑»]|\(?\d{1,2}[.)\]:]|\d{1,2}\s?[-–]|\(?[a-zA-Z][.)]|\d\ufe0f?\u20e3|[①-⑳]|o(?=\s))[\s\u00a0]*+(?=\S)"
+    r"(?:[-–—](?![-–—])|[*•‣◦▪▫●○■□·+➢►▶✓✔☑»]|\(?\d{1,2}[.)\]:]|\d{1,2}\s?[-–]|\(?[a-zA-Z][.)]|\d\ufe0f?\u20e3|[①-⑳]|o(?=\s))[\s\u00a0]*+(?=\S)"
 )
 _BARE_MARK: Final = re.compile(r"(?:[-*•●·–]|\(?\d{1,2}[.)\]:]?)$")
 _WRAPPED_CHARS: Final = 55  # a line this long may have been wrapped by a program

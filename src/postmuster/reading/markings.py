@@ -105,15 +105,26 @@ _PROSE: Final = re.compile(r"\b(?:TOP SECRET|NOFORN|ORCON|CLASSIFIED|CUI|FOUO)\b
 _FILE_NAME: Final = re.compile(
     r"(?:^|[\W_])(?:(?:TS|S|C)-(?:NF|SI|OC|NOFORN)|TOP[ _-]?SECRET|SECRET|CUI|FOUO|NOFORN)(?:[\W_]|$)"
 )
-# What a text must contain before any line of it is looked at. All are literal, so that clean text costs microseconds.
-_KEYS: Final = (
-    "SECRET", "CONFIDENTIAL", "CLASSIFIED", "lassified ", "erived ", "eclassify ", "CUI", "CONTROLLED", "FOUO",
-    "OFFICIAL", "RESTRI", "RESTREINT", "PROTECTED", "SEC=", "VS-N", "S E C R E T", "C O N F I D", "(TS", "(S",
-    "(C)", "(C/", "(C ", "(U", "(//", "( ", "UE", "ontrolled by", "NOFORN", "ORCON",
-)  # fmt: skip
+# What a text must contain before any line of it is looked at. Each pattern begins with one character that is rare in clean
+# text, so that looking for all of them takes 15 µs in 6 KB; one pattern for all would take twice as long.
+_KEYS: Final = tuple(
+    re.compile(pattern)
+    for pattern in (
+        r"C(?:ONFID|UI|ONTROLL| O N F|OSMIC|LASSIF)",
+        r"S(?:ECRE|EC=| E C R)",
+        r"\([TSCU/ ]",
+        r"FO(?:UO|R OFF)",
+        r"O(?:FFICIAL|RCON)",
+        r"RESTR",
+        r"PROTECTED",
+        r"VS-N",
+        r"NOFORN",
+    )
+)
+_ANY_KEY: Final = re.compile("|".join(pattern.pattern for pattern in _KEYS))
 _BLOCK_KEYS: Final = (
     "lassified by:", "lassified By:", "LASSIFIED BY:", "erived from:", "erived From:", "ERIVED FROM:",
-    "ontrolled by:", "ontrolled By:", "ONTROLLED BY:", "(S) ", "(TS) ", "(C) ",
+    "ontrolled by:", "ontrolled By:", "ONTROLLED BY:",
 )  # fmt: skip
 _INVISIBLE: Final = dict.fromkeys(map(ord, "\u00ad\u200b\u200c\u200d\u2060\ufeff"))
 _EMPHASIS: Final = re.compile(r"[*_#`]+")
@@ -158,13 +169,6 @@ def find_markings(
     return tuple(hits[:MAX_HITS])
 
 
-def _has_any(text: str, keys: tuple[str, ...]) -> bool:
-    for key in keys:  # noqa: SIM110 - half the time of any() with a generator, and this runs on every reply
-        if key in text:
-            return True
-    return False
-
-
 def _plain(line: str) -> str:
     """Return a line as its author meant it: composed, without emphasis, quote marks and spaces around slashes."""
     if not line.isascii():
@@ -179,12 +183,12 @@ def _plain(line: str) -> str:
 def _candidates(text: str) -> list[tuple[int, str, str]]:
     """Return place, text and plain form of the lines that may hold a marking."""
     search = text if text.isascii() else unicodedata.normalize("NFKC", text.translate(_INVISIBLE))
-    if not _has_any(search, _KEYS):
+    if not any(pattern.search(search) for pattern in _KEYS):
         return []
     found, at = [], 0
     for raw in text.split("\n"):
         line = raw[:MAX_LINE_CHARS]
-        if line and (not line.isascii() or any(key in line for key in _KEYS) or ("*" in line and "/" in line)):
+        if line and (not line.isascii() or _ANY_KEY.search(line) or ("*" in line and "/" in line)):
             plain = _plain(line)
             if plain:
                 found.append((at, line, plain))
@@ -239,7 +243,7 @@ def _read_subject(hits: list[Marking], line: str, raw: str) -> None:
 
 def _blocks(text: str, place: Callable[[int], Where], exempt: str) -> list[Marking]:
     """Find what several lines say together: an authority block, a CUI box, paragraphs with bare portion marks."""
-    if not _has_any(text, _BLOCK_KEYS):
+    if not (_BARE_PORTION.search(text) or any(key in text for key in _BLOCK_KEYS)):
         return []
     authority: dict[str, tuple[int, str]] = {}
     box: dict[str, tuple[int, str]] = {}

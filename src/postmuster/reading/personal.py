@@ -24,13 +24,13 @@ from typing import Final
 MAX_HITS: Final = 500
 _LOCAL: Final = re.compile(r"[A-Za-z0-9._%+'-]{1,64}$")
 _DOMAIN: Final = re.compile(r"[A-Za-z0-9-]{1,63}(?:\.[A-Za-z0-9-]{1,63}){1,8}")
-_NUMBER: Final = re.compile(r"\d[\d().\u00a0 /-]{5,34}+")
+_NUMBER: Final = re.compile(r"[0-9][0-9().\u00a0 /-]{5,34}+")
 _SSN: Final = re.compile(r"(?!000|666|9)\d{3}([- ])(?!00)\d\d\1(?!0000)\d{4}$")
 _SSN_FORM: Final = re.compile(r"\d{3}([- ])\d\d\1\d{4}$")
 _DATE: Final = re.compile(r"\d{4}[-/.]\d{1,2}[-/.]\d{1,2}|\d{1,2}[-/.]\d{1,2}[-/.](?:\d{4}|\d\d)(?!\d)")
 _PHONE: Final = re.compile(r"\+\d|\(\d{2,5}\)|\d{3}[-. ]\d{3}[-. ]\d{4}$|\d{3}-\d{4}$|0\d{1,4}[ /-]\d")
 _IBAN: Final = re.compile(r"[A-Z]{2}\d\d(?: ?[A-Z0-9]{1,4}){3,8}")
-_IBAN_STARTS: Final = re.compile(r"[A-Z][A-Z]\d\d")
+_IBAN_DIGITS: Final = re.compile(r"[0-9]{2}[A-Z0-9 ]{9}")
 _IBAN_LENGTH: Final = {
     "AD": 24, "AE": 23, "AL": 28, "AT": 20, "BA": 20, "BE": 16, "BG": 22, "CH": 21, "CY": 28, "CZ": 24, "DE": 22,
     "DK": 18, "EE": 20, "ES": 24, "FI": 18, "FR": 27, "GB": 22, "GE": 22, "GR": 27, "HR": 21, "HU": 28, "IE": 22,
@@ -95,17 +95,18 @@ def _addresses(text: str) -> Iterator[Personal]:
 
 
 def _accounts(text: str) -> Iterator[Personal]:
-    for start in _IBAN_STARTS.finditer(text):
-        length = _IBAN_LENGTH.get(start[0][:2])
-        found = _IBAN.match(text, start.start()) if length else None
-        if found is None or length is None or text[max(0, start.start() - 1) : start.start()].isalnum():
+    for digits in _IBAN_DIGITS.finditer(text):  # the check digits; the country stands before them
+        start = digits.start() - 2
+        length = _IBAN_LENGTH.get(text[max(0, start) : digits.start()])
+        found = _IBAN.match(text, start) if length else None
+        if found is None or length is None or text[max(0, start - 1) : start].isalnum():
             continue
-        characters, place = "", start.start()
+        characters, place = "", start
         while place < found.end() and len(characters) < length:
             characters += text[place].strip()
             place += 1
         if len(characters) == length and is_iban(characters):
-            yield Personal(PersonalKind.IBAN, start.start(), place)
+            yield Personal(PersonalKind.IBAN, start, place)
 
 
 def _numbers(text: str) -> Iterator[Personal]:

@@ -90,7 +90,7 @@ def phrases_for(ask: Ask) -> Phrases:
     add((" ".join(tokens(phrase)) for phrase in load_words().closing), Meaning.FILL)
     add(known.thanks | known.polite, Meaning.FILL)
     add(known.greeting, Meaning.FILL | Meaning.GREETING)
-    add(known.yes - known.thanks, Meaning.YES)
+    add(known.yes, Meaning.YES)
     add(_YES_SIGNS, Meaning.YES)
     add(_FILLING_SIGNS, Meaning.FILL)
     add(known.decline, Meaning.DECLINE)
@@ -123,23 +123,40 @@ def pieces_of(lines: Lines, phrases: Phrases, author: frozenset[str]) -> list[Pi
             words = tuple(tokens(found[1]))
             if not words:
                 continue
-            meaning, choices = cover(words, found[1], phrases, author)
+            alone = found.start() == 0 and found.end() >= len(line)
+            meaning, choices = cover(words, found[1], phrases, author, alone=alone)
             place = start + found.start() + len(found[1]) - len(found[1].lstrip())
-            pieces.append(Piece(place, start + found.end(), words, line, found[2], meaning, choices))
+            piece = Piece(place, start + found.end(), words, line, found[2], meaning, choices)
+            joined = _joined(pieces[-1], piece, phrases) if pieces else None
+            if joined is not None:
+                pieces[-1] = joined
+                continue
+            pieces.append(piece)
             if len(pieces) >= MAX_PIECES:
                 return pieces
     return pieces
 
 
+def _joined(before: Piece, piece: Piece, phrases: Phrases) -> Piece | None:
+    """Join what stands before a colon with what follows when only both together are known ("My choice: Resign")."""
+    if before.meaning is not None or before.line is not piece.line or before.mark not in (":", "："):
+        return None
+    words = before.words + piece.words
+    meaning, choices = cover(words, "", phrases, frozenset())
+    if meaning is None:
+        return None
+    return Piece(before.start, piece.end, words, piece.line, piece.mark, meaning, choices)
+
+
 def cover(
-    words: tuple[str, ...], written: str, phrases: Phrases, author: frozenset[str]
+    words: tuple[str, ...], written: str, phrases: Phrases, author: frozenset[str], *, alone: bool = False
 ) -> tuple[int | None, tuple[str, ...]]:
     """Return what a sequence of phrases that makes up all of `words` means, and the choices in it; None when there is none."""
     path = _path(words, phrases)
-    if path is None and author.issuperset(word for word in words if len(word) > 1):
-        return (Meaning.FILL, ()) if any(word in author for word in words) else (None, ())
+    if path is None and _is_authors_name(words, author):
+        return Meaning.FILL, ()
     if path is None:
-        return _greeting_by_name(words, written, phrases), ()
+        return _greeting_by_name(words, written, phrases, alone=alone), ()
     total, chosen, before = 0, list[str](), 0
     for phrase in path:
         meaning = phrases.meanings[phrase]
@@ -176,7 +193,7 @@ def _path(words: tuple[str, ...], phrases: Phrases) -> list[str] | None:
     return [phrase for _, phrase in path]
 
 
-def _greeting_by_name(words: tuple[str, ...], written: str, phrases: Phrases) -> int | None:
+def _greeting_by_name(words: tuple[str, ...], written: str, phrases: Phrases, *, alone: bool) -> int | None:
     """A greeting or thanks with a name behind it ("Dear Ms Doe"): at most three capitalised words that mean nothing else."""
     if not words:
         return None
@@ -184,15 +201,23 @@ def _greeting_by_name(words: tuple[str, ...], written: str, phrases: Phrases) ->
         meaning = phrases.meanings.get(" ".join(words[:length]), 0)
         if meaning & Meaning.FILL and len(words) - length <= 3:
             names = TOKEN.findall(written)[length:]
-            return Meaning.FILL if all(_is_name(name, phrases.choice_words) for name in names) else None
+            greets = alone and bool(meaning & Meaning.GREETING)  # "Chers collègues" in a line of its own
+            return (
+                Meaning.FILL if all(_is_name(name, phrases.choice_words, any_case=greets) for name in names) else None
+            )
     return None
 
 
-def _is_name(word: str, choice_words: frozenset[str]) -> bool:
+def _is_name(word: str, choice_words: frozenset[str], *, any_case: bool = False) -> bool:
     low = word.casefold()
     if low in PARTICLES:
         return True
-    return word[:1].isupper() and low not in load_vocabulary().known and low not in choice_words
+    return (any_case or word[:1].isupper()) and low not in load_vocabulary().known and low not in choice_words
+
+
+def _is_authors_name(words: tuple[str, ...], author: frozenset[str]) -> bool:
+    """Whether words are the author's name: nothing else but initials."""
+    return any(word in author for word in words) and all(word in author or len(word) == 1 for word in words)
 
 
 def author_words(header_from: str) -> frozenset[str]:
@@ -236,8 +261,10 @@ def _is_tail_line(bare: str, choice_words: frozenset[str], known: Vocabulary, au
     if _CONTACT.search(bare) and not known.doubt & set(tokens(bare)):
         return True
     found = TOKEN.findall(bare.lstrip("/~ "))
-    if author and found and author.issuperset(word.casefold() for word in found if len(word) > 1):
+    if _is_authors_name(tuple(word.casefold() for word in found), author):
         return True
+    if "|" in bare and known.doubt.isdisjoint(tokens(bare)) and choice_words.isdisjoint(tokens(bare)):
+        return True  # "Analyst | Office of Water"
     return 0 < len(found) <= 7 and all(_is_name(word, choice_words) for word in found)
 
 

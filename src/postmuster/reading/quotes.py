@@ -30,6 +30,7 @@ _DATE: Final = re.compile(
 _TIME: Final = re.compile(r"\d{1,2}[:.]\d\d(?!\d)|\d\d(?:19|20)\d\d")
 _DECORATION: Final = "-_=*#~<>—–[]| \t\u00a0\u2501\u2500\ufeff\u200e\u200f"
 _RULE: Final = re.compile(r"[-_=*~—–\u2500\u2501 ]{3,}+$")
+_FRAMED: Final = re.compile(r"-{4,}+[^-]{1,60}+-{4,}+$")  # a title in words that are not known
 _INLINE_LABEL: Final = re.compile(r"([^\W\d_]{1,20})\*?\s?[:：]")
 _ONLY_LINK: Final = re.compile(r"[(<\[]?https?://[^\s<>]{1,2000}+[>\])]?[> ]{0,20}$")
 _LONG_LINE_CHARS: Final = 40  # a marked line this long may have been broken by a program
@@ -149,7 +150,7 @@ def _announces(joined: str, words: Words, *, marked_below: bool) -> int:
     wrote = words.wrote.search(plain) is not None
     if wrote and dated and (ends or dashed or addressed):
         return 2 if opened or plain[:1].isdigit() or addressed else 1
-    if wrote and addressed and opened:
+    if wrote and addressed and (opened or (dashed and joined.startswith("--"))):
         return 2
     if ends and addressed and _TIME.search(plain):
         return 2
@@ -205,7 +206,7 @@ def _field_block(sheet: Sheet, number: int, words: Words) -> tuple[int, int, Spa
     above = sheet.line_before(number)
     while above >= 0 and sheet.kinds[above] is None and number - above <= 6:
         title = _bare_title(sheet.bare[above], words)
-        if title is None and not _RULE.match(sheet.bare[above]):
+        if title is None and not _RULE.match(sheet.bare[above]) and not _FRAMED.match(sheet.bare[above]):
             break
         kind = title if title is SpanKind.FORWARD else kind
         first, framed = above, True

@@ -16,9 +16,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from enum import StrEnum
 from itertools import islice
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
-from postmuster.mail.authentication import Authentication
 from postmuster.mail.decoding import decode_text, decode_words
 from postmuster.mail.html_text import HtmlText, Link, read_html
 from postmuster.mail.kind import Classified, Kind, classify
@@ -29,6 +28,9 @@ from postmuster.reading.markings import Marking, find_markings
 from postmuster.reading.newtext import NewText, cut
 from postmuster.reading.personal import Personal, find_personal
 from postmuster.reading.sent_mail import Sent
+
+if TYPE_CHECKING:  # its libraries take a third of the command's start
+    from postmuster.mail.authentication import Authentication
 
 MAX_LINKS: Final = 1_000
 _URL: Final = re.compile(r"https?://[^\s<>\"'\u00a0]{1,2000}", re.IGNORECASE)

@@ -21,6 +21,9 @@ from postmuster.reading.words import Words, fold, load_words
 
 MAX_SIGNATURE_LINES: Final = 14  # ours: RFC 3676 asks for 4, offices write up to a dozen
 _DELIMITERS: Final = frozenset({"--", "—", "––", "__", "-- -", "---"})
+_OUTLOOK_FOR: Final = re.compile(
+    r"\bOutlook\b.{0,12}\b(?:iOS|Android)\b"
+)  # the verb before or after it has forty languages
 _LIST_RULE: Final = re.compile(r"_{20,}+$|-{30,}+$|={20,}+$")
 _POSTSCRIPT: Final = re.compile(r"p\.?\s?s\b|n\.?b\b", re.IGNORECASE)
 _SENTENCE_WORDS: Final = 9  # a line with more words, most of them in lower case, is a sentence
@@ -121,7 +124,9 @@ def _is_device(bare: str, words: Words) -> bool:
     phrases = words.device.get(plain[:3])
     if phrases and plain.startswith(phrases) and len(plain) < 120:
         return True
-    return plain.rstrip(" .。").endswith(words.device_end) and len(plain) < 60
+    if len(plain) >= 60:
+        return False
+    return plain.rstrip(" .。").endswith(words.device_end) or _OUTLOOK_FOR.search(bare) is not None
 
 
 def _is_closing(bare: str, words: Words) -> bool:

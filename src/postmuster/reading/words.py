@@ -84,6 +84,7 @@ class Vocabulary:
     openings: dict[str, str]  # what a sentence begins with, and which kind of sentence that is: a key of the data
     longest_opening: dict[str, int]  # by first word, in words
     doubt: frozenset[str]  # negation, condition, joke
+    you: frozenset[str]  # words that speak to the reader
     known: frozenset[str]  # no word of these is a name
 
 
@@ -134,7 +135,8 @@ def load_words() -> Words:
     devices: dict[str, list[str]] = {}
     for phrase in _all("signature", "device"):
         devices.setdefault(phrase[:3], []).append(phrase)
-    closing = frozenset(_all("signature", "closing"))
+    # What is a yes in one language is no closing in another: Polish "tak" is Danish "thanks".
+    closing = frozenset(_all("signature", "closing")) - frozenset(_all("answer", "yes"))
     return Words(
         labels=labels,
         wrote=re.compile(_either(_all("quotes", "wrote")), re.IGNORECASE),
@@ -198,6 +200,7 @@ def load_vocabulary() -> Vocabulary:
         **lists,
         frames=_frames("frames"),
         frame_ends=_frames("frame_ends"),
+        you=_phrases("you"),
         decline_frames=_frames("decline_frames"),
         openings=openings,
         longest_opening=longest_by_first_word(openings),

@@ -10,6 +10,7 @@ import hashlib
 import itertools
 import time
 from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from importlib import resources
@@ -113,8 +114,7 @@ def answer(act: Act, stage: Stage, crew: Crew, route: Route, watch: Watch, *, un
     for hour, mails in itertools.groupby(going, key=lambda mail: mail.at.replace(minute=0, second=0, microsecond=0)):
         if hour > stage.now:
             stage.clock.set(hour)
-        act.tallies.append(deliver(_kept(act, mails), route))
-        crew.tend()
+        act.tallies.append(_deliver(_kept(act, mails), route, crew))
         watch(f"taking in answers to n{act.notice_no}", len(act.sent), len(act.sent) + total(act.notice_no))
     act.seconds["intake"] = act.seconds.get("intake", 0.0) + time.monotonic() - began
     began = time.monotonic()
@@ -127,6 +127,18 @@ def answer(act: Act, stage: Stage, crew: Crew, route: Route, watch: Watch, *, un
         if not waiting and not book.letters_due(stage.now):
             stage.clock.advance(RETRY_STEP)
     act.seconds["digest"] = act.seconds.get("digest", 0.0) + time.monotonic() - began
+
+
+def _deliver(mails: Iterator[Outgoing], route: Route, crew: Crew) -> Tally:
+    """Carry mails to the door from a thread of their own, while the crew is tended: the door may be killed meanwhile."""
+    with ThreadPoolExecutor(1, "organisation-sending") as thread:
+        carrying = thread.submit(deliver, mails, route)
+        while not wait([carrying], LOOK_S).done:
+            crew.tend()
+        try:
+            return carrying.result()
+        except ConnectionError:
+            raise Transient("The intake stayed away; what it had taken is kept; see the log in the folder.") from None
 
 
 def _kept(act: Act, mails: Iterable[Outgoing]) -> Iterator[Outgoing]:

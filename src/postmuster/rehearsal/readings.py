@@ -7,7 +7,7 @@ rehearsal's own keys and recognised by its Message-ID, or by its octets where it
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -23,11 +23,6 @@ from postmuster.vault.keyring import Keyring
 PAGE_ROWS: Final = 500
 _HEADER_ONLY: Final = Limits(parts=1, depth=0, text_chars=1)
 
-# What counts must really have been meant: in these classes nothing may be counted as an answer.
-NEVER_COUNTED: Final = frozenset(
-    {"other_author", "forged", "marked", "instructions", "altered_token", "resign_unclear", "forwarded_answer"}
-)
-
 _MADE_OF = """
 SELECT m.id, m.item_no, r.kind, r.reason, r.matched_by, a.type, a.choice, a.items, a.state,
        EXISTS (SELECT FROM replies_case c WHERE c.reply_id = r.id AND c.reason <> 'unmatched')
@@ -39,7 +34,10 @@ _COUNTED: Final = frozenset({"counted", "needs_confirmation", "superseded", "wit
 
 @dataclass(frozen=True, slots=True)
 class Agreement:
-    """The comparison: one row a class, and how many mails that must not count were counted."""
+    """The comparison: one row a class, and how many mails were counted that must not count.
+
+    `again` are mails that came in a second time, because an intake was killed between its commit and its 250.
+    """
 
     rows: tuple[AgreementFigures, ...]
     truth: Mapping[str, int]
@@ -47,6 +45,7 @@ class Agreement:
     mails: int
     to_a_person: int
     not_found: int
+    again: int
 
 
 def compare(acts: Sequence[Act], refused: frozenset[int], keyring: Keyring) -> Agreement:
@@ -61,7 +60,8 @@ def compare(acts: Sequence[Act], refused: frozenset[int], keyring: Keyring) -> A
         verdicts[sent.mail.truth][judge(sent.mail.expected, seen)] += 1
         mails += seen.kind == "reply"
         to_a_person += seen.outcome == Outcome.TO_A_PERSON
-        wrongly_counted += sent.mail.truth in NEVER_COUNTED and seen.outcome == Outcome.COUNTED
+        may_count = Outcome.COUNTED in (sent.mail.expected.outcome, *sent.mail.expected.also)
+        wrongly_counted += seen.outcome == Outcome.COUNTED and not may_count
     rows = tuple(
         AgreementFigures(
             name, sum(found.values()), found[Verdict.RIGHT], found[Verdict.TO_A_PERSON], found[Verdict.WRONG]
@@ -69,7 +69,9 @@ def compare(acts: Sequence[Act], refused: frozenset[int], keyring: Keyring) -> A
         for name, found in sorted(verdicts.items())
     )
     truth = {row.reply_class: row.truth for row in rows}
-    return Agreement(rows, truth, wrongly_counted, mails, to_a_person, not_found)
+    left = [one for waiting in observed.values() for one in waiting]
+    wrongly_counted += sum(one.outcome == Outcome.COUNTED for one in left)
+    return Agreement(rows, truth, wrongly_counted, mails, to_a_person, not_found, len(left))
 
 
 def _take(observed: dict[object, list[Observed]], sent: Sent) -> Observed | None:
@@ -106,8 +108,3 @@ def _made(
     else:
         outcome = Outcome.NOTED
     return Observed(kind, outcome, answer or "none", choice or "", items or 0)
-
-
-def wrong_of(agreement: Agreement) -> Iterator[AgreementFigures]:
-    """The classes in which something was read wrongly."""
-    return (row for row in agreement.rows if row.wrong)

@@ -17,7 +17,7 @@ from rich.console import Console
 
 from postmuster.organisation.sending import Route
 from postmuster.rehearsal import books, kills, mta, readings
-from postmuster.rehearsal.act import Act, answer, prepare, send
+from postmuster.rehearsal.act import LOOK_S, Act, answer, prepare, send
 from postmuster.rehearsal.stage import Stage, load_roster, set_stage
 from postmuster.rehearsal.watch import Shown
 from postmuster.reports import queries as reports
@@ -74,18 +74,20 @@ def _play(stage: Stage, seconds: dict[str, float], shown: Shown, between: mta.Be
     crew = Crew(
         stage.settings, clock=str(stage.settings.home / "clock"), log=stage.settings.home / LOG, tell=shown.aside
     )
-    with crew, kills.killer(crew, kill_times, seed=len(stage.world.people)) as struck:
+    with crew:
         crew.start()
         between.open(stage, crew)
         route = Route("127.0.0.1", between.way_in or crew.intake_port or 0, "smtp" if between.way_in else "lmtp")
-        for name in NOTICES:
-            act = prepare(stage, name)
-            acts.append(act)
-            send(act, stage, crew, shown.watch)
-            answer(act, stage, crew, route, shown.watch)
-            for part, spent in act.seconds.items():
-                seconds[part] = seconds.get(part, 0.0) + spent
-        struck.wait_until_done()
+        with kills.killer(crew, kill_times, seed=len(stage.world.people)) as strikes:
+            for name in NOTICES:
+                act = prepare(stage, name)
+                acts.append(act)
+                send(act, stage, crew, shown.watch)
+                answer(act, stage, crew, route, shown.watch)
+                for part, spent in act.seconds.items():
+                    seconds[part] = seconds.get(part, 0.0) + spent
+            while not strikes.done.wait(LOOK_S):
+                crew.tend()
         between.drain(shown.watch)
     shown.end()
     return acts

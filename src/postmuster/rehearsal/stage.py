@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -90,7 +91,7 @@ def set_stage(
     world = World(people, seed, clock.now, size_limit=SIZE_LIMIT_OCTETS)
     _, port = world.start()
     try:
-        settings = _write_settings(house, world, relay_port or port, intake_port)
+        settings = _write_settings(house, world, relay_port or port, intake_port or _free_port())
         setup.set_up(settings.file, setup.Wish(officer="ove", officer_name="Ove Larkin"), now=clock.now(), tell=tell)
         database.django_setup("application", settings)
         stage = Stage(out, settings, clock, open_desk(settings, clock), world, out / "people.csv")
@@ -137,6 +138,12 @@ def _write_settings(house: Path, world: World, relay_port: int, intake_port: int
     }
     file.write_text(reference.file_text(given), encoding="utf-8")
     return load(file)
+
+
+def _free_port() -> int:
+    """A port nobody has now; the intake keeps it when it is started again after it was killed."""
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        return int(probe.getsockname()[1])
 
 
 def _enrol(stage: Stage) -> None:

@@ -9,8 +9,8 @@ own, and an order. Each plot has a title and a description for people who hear i
 named by generic families; Vega measures with Liberation Sans, which has the widths of Arial and Helvetica.
 
 Limits: at most `PLOT_ROWS` bars; whoever calls says which were left out. Importing this module costs about 0.3 s and the first
-plot about 0.7 s more (Altair 6.3, vl-convert 1.9, one core, 2026-11), the following ones 0.03–0.06 s: only `page` and tools
-import it.
+plot about 0.7 s more (Altair 6.3, vl-convert 1.9, one core, 2026-11), the following ones 0.03–0.06 s: only the page and
+tools import it.
 
 Source: WCAG 2.2, 1.1.1, 1.4.1, 1.4.11; WAI-ARIA Graphics Module for `role="img"`.
 """

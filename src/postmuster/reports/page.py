@@ -3,7 +3,7 @@
 For: whoever has to say whom a notice reached, on screen, on paper, by ear, by keyboard. Promises: no script, no remote
 address, no font file; a policy in the page forbids all three should an escape ever fail. Whatever came from outside is
 escaped (`markup`), and equal reports give equal bytes. WCAG 2.2 AA, light and dark, from 320 px to A4.
-Limits: the page is made in memory; 24 components and three notices make about 250 kB. All words are in `words.en.toml`.
+Limits: the page is made in memory; 24 components and three notices make about 150 kB. All words are in `words.en.toml`.
 """
 
 from __future__ import annotations

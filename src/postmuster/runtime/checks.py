@@ -19,13 +19,16 @@ from django.db.migrations.executor import MigrationExecutor
 
 from postmuster.base import sql
 from postmuster.base.errors import PostmusterError
-from postmuster.ledger import queries as ledger
 from postmuster.mail import dkim
-from postmuster.outbound import queries as outbound
 from postmuster.runtime import probe, roles
-from postmuster.runtime.database import server_of
+from postmuster.runtime.database import ready_models, server_of
 from postmuster.settings import Settings, database_url, keys
 from postmuster.vault.keyring import read_keyring
+
+ready_models()
+
+from postmuster.ledger import queries as ledger  # noqa: E402 - models exist only now
+from postmuster.outbound import queries as outbound  # noqa: E402
 
 GIBIBYTE = 1024**3
 LOW_DISK_OCTETS = 5 * GIBIBYTE  # a million sealed replies of 4 KiB and their log fit in it

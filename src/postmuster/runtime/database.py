@@ -82,6 +82,12 @@ def django_setup(role: str, settings: Settings | None = None) -> None:
     _use(django_settings.databases())
 
 
+def ready_models() -> None:
+    """Let rooms be imported: a module of this floor that imports them calls it before it does. Connects to nothing."""
+    adopt()
+    django.setup()
+
+
 def connect_django(settings: Settings) -> None:
     """Read the logins file again, after it was written or changed; the role stays."""
     adopt(file=settings.file)

@@ -308,6 +308,8 @@ def remove_folders(folders: Sequence[Path], tell: Tell = say) -> None:
     for folder in (Path(os.path.realpath(each)) for each in folders):
         for data in sorted(folder.glob("**/postgres/data")) if folder.is_dir() else ():
             stop_server(data, tell)
+            if os.geteuid() != 0:
+                Server(data.parent.parent, tell=tell).remove()  # its socket may be elsewhere
         if os.geteuid() == 0 and places.SYSTEM_BASE.is_dir():
             for mark in sorted(places.SYSTEM_BASE.glob(f"*/{places.BELONGS_TO}")):
                 owner = Path(os.fsdecode(mark.read_bytes().rstrip(b"\n")))

@@ -7,6 +7,7 @@ side says is shown as printable ASCII, because it ends on a screen.
 from __future__ import annotations
 
 import asyncio
+import os
 import re
 from dataclasses import dataclass
 
@@ -37,7 +38,8 @@ async def _within(host: str, port: int, hello: bytes, limit_s: float) -> Answer:
     except TimeoutError:
         return Answer(f"no answer within {limit_s:.0f} s")
     except OSError as error:
-        return Answer((error.strerror or type(error).__name__).lower())
+        words = os.strerror(error.errno) if error.errno and error.errno > 0 else error.strerror
+        return Answer((words or "it cannot be reached").lower())
 
 
 async def _dialog(host: str, port: int, hello: bytes) -> Answer:
@@ -53,7 +55,7 @@ async def _dialog(host: str, port: int, hello: bytes) -> Answer:
             return Answer(f"it answered our name with “{_shown(lines)}”")
         words = (line[4:].split(b" ")[0].decode("ascii", "replace").upper() for line in lines[1:])
         return Answer("", frozenset(words))
-    except (ValueError, asyncio.IncompleteReadError):
+    except (ValueError, asyncio.IncompleteReadError, asyncio.LimitOverrunError):
         return Answer("it does not speak SMTP")
     finally:
         writer.close()

@@ -80,9 +80,10 @@ class Member:
         words = self._said[-1].split() if self.is_ready else []
         return int(words[1]) if len(words) > 1 and words[1].isdigit() else None
 
-    def start(self) -> None:
+    def start(self, now_s: float | None = None) -> None:
+        """Start it; `now_s` is the moment by the machine's steady clock."""
         self._ready, self._said = threading.Event(), []
-        self._began = time.monotonic()
+        self._began = time.monotonic() if now_s is None else now_s
         self._process = subprocess.Popen(
             self._command,
             env=self._environment,
@@ -115,7 +116,7 @@ class Member:
         self._end()
         self._not_before = 0.0
         self.restarts += 1
-        self.start()
+        self.start(now_s)
         return True
 
     def send(self, what: signal.Signals) -> None:

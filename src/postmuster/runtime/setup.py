@@ -22,6 +22,12 @@ from postmuster.runtime.postgres import say
 from postmuster.settings import LAST_PORT, Settings, keys, load, reference
 from postmuster.vault import keyring
 
+database.ready_models()
+
+from postmuster.access.actions import add_officer  # noqa: E402 - models exist only now
+from postmuster.access.queries import officers  # noqa: E402
+from postmuster.access.roles import Role  # noqa: E402
+
 FIRST = 1  # number of the first master epoch and of the first token key
 DEFAULT_RELAY_PORT = 25
 
@@ -151,11 +157,6 @@ def _is_new() -> bool:
 
 
 def _officer(wish: Wish, account: _Account, now: datetime) -> str:
-    # Django is ready only now: models cannot be imported before (`init` runs where there are no settings yet).
-    from postmuster.access.actions import add_officer
-    from postmuster.access.queries import officers
-    from postmuster.access.roles import Role
-
     operators = [each.handle for each in officers() if Role.OPERATOR in each.roles]
     if operators or not wish.officer:
         account.kept.extend(f"officer {handle}" for handle in operators[:1])

@@ -125,8 +125,28 @@ def page_text() -> str:
             lines.append(f"| `{key}` | {meaning.unit} | `{_toml(values[key])}` | {meaning.says} |")
     lines += ["", "## From the environment", "", "| variable | meaning |", "| --- | --- |"]
     lines += [f"| `{name}` | {says} |" for name, says in ENVIRONMENT.items()]
+    lines += ["", *_OWN_SERVER]
     return "\n".join(lines) + "\n"
 
+
+_OWN_SERVER = (
+    "## A database server of your own",
+    "",
+    "The login in `DATABASE_URL` needs CREATEROLE and CREATEDB, or is a superuser. Three roles are made: `postmuster_owner`",
+    "(migrations), `postmuster_application` and `postmuster_intake`; their logins stand in `database.json` in the key folder.",
+    "Leave `fsync`, `full_page_writes` and `synchronous_commit` on. So that the server's log repeats nobody's address, set",
+    "",
+    "```",
+    "log_min_messages = log                   # the first line of an ERROR quotes the value that did not fit",
+    "log_min_error_statement = panic",
+    "log_error_verbosity = terse",
+    "log_statement = none",
+    "log_min_duration_statement = -1",
+    "log_parameter_max_length_on_error = 0",
+    "```",
+    "",
+    "`postmuster check` says which of these do not hold.",
+)
 
 ENVIRONMENT: Mapping[str, str] = {
     "POSTMUSTER_SETTINGS": "The settings file. Default: `postmuster.toml` in the working folder.",

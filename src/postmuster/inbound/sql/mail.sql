@@ -6,7 +6,8 @@ SELECT i, %(now)s, o, 'waiting', 0, 0 FROM unnest(%(items)s::bigint[], %(octets)
 -- name: claim_mail
 -- The oldest waiting mails that nobody has a lease on. Index: inbound_mail_waiting.
 UPDATE inbound_mail m
-SET lease_until = clock_timestamp() + make_interval(secs => %(lease_s)s), fence = m.fence + 1, attempts = m.attempts + 1
+SET lease_until = clock_timestamp() + make_interval(secs => %(lease_s)s), fence = m.fence + 1,
+    attempts = least(m.attempts + 1, 1000)
 WHERE m.id IN (
   SELECT id FROM inbound_mail
   WHERE state = 'waiting' AND (lease_until IS NULL OR lease_until < clock_timestamp())
@@ -22,8 +23,9 @@ RETURNING m.id
 
 -- name: let_go
 -- A batch that could not be recorded is free again at once, its tries counted.
-UPDATE inbound_mail SET lease_until = NULL
-WHERE id = ANY(%(mails)s::bigint[]) AND state = 'waiting' AND fence = ANY(%(fences)s::int[])
+UPDATE inbound_mail m SET lease_until = NULL
+FROM unnest(%(mails)s::bigint[], %(fences)s::int[]) AS t(id, fence)
+WHERE m.id = t.id AND m.fence = t.fence AND m.state = 'waiting'
 
 -- name: has_waiting
 SELECT EXISTS (SELECT FROM inbound_mail WHERE state = 'waiting' AND (lease_until IS NULL OR lease_until < clock_timestamp()))

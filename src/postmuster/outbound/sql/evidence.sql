@@ -34,6 +34,26 @@ WITH given AS (
 )
 SELECT count(*) FROM before
 
+-- name: doubt_pending
+-- Copies that are heard of and have no row yet are in doubt from now on. Index: primary keys of audience and delivery.
+WITH given AS (
+  SELECT DISTINCT notice_no, round_no, seq FROM unnest(%(notices)s::int[], %(rounds)s::int[], %(seqs)s::int[])
+    AS t(notice_no, round_no, seq)
+), written AS (
+  INSERT INTO outbound_delivery (notice_no, round_no, seq, component_no, state, reason, status, reply_code, since)
+  SELECT a.notice_no, a.round_no, a.seq, a.component_no, 'in_doubt', 'heard of', '', NULL, %(now)s
+  FROM outbound_audience a JOIN given USING (notice_no, round_no, seq)
+  LEFT JOIN outbound_delivery d ON d.notice_no = a.notice_no AND d.round_no = a.round_no AND d.seq = a.seq
+  WHERE d.seq IS NULL ORDER BY a.notice_no, a.round_no, a.seq
+  ON CONFLICT (notice_no, round_no, seq) DO NOTHING
+  RETURNING notice_no, round_no, seq, component_no
+), history AS (
+  INSERT INTO outbound_history (notice_no, round_no, seq, before, state, reason, status, at)
+  SELECT notice_no, round_no, seq, 'pending', 'in_doubt', 'heard of', '', %(now)s FROM written
+)
+INSERT INTO outbound_counter (notice_no, round_no, component_no, state, delta)
+SELECT notice_no, round_no, component_no, 'in_doubt', count(*) FROM written GROUP BY notice_no, round_no, component_no
+
 -- name: recipients_of
 -- Whom deliveries were for. Index: primary key of audience.
 SELECT a.notice_no, a.round_no, a.seq, a.person_no, a.component_no FROM outbound_audience a

@@ -1,7 +1,8 @@
 -- Claiming, handing over and writing down outcomes. Leases use the server's own clock, business times are handed in.
 
 -- name: claim_batch
--- The next open batch whose component no standing stop of the bulk lane covers. Index: outbound_batch_to_do.
+-- The next open batch whose component no standing stop of the bulk lane covers; one that was claimed before and given back
+-- comes after those that were not, so that a copy the relay cannot bear holds up nobody else. Index: outbound_batch_to_do.
 UPDATE outbound_batch b
 SET state = 'claimed', fence = b.fence + 1, lease_until = clock_timestamp() + make_interval(secs => %(lease_s)s), generation = g.number
 FROM control_generation g
@@ -13,7 +14,7 @@ WHERE b.id = (
       WHERE s.lane = 'bulk' AND s.notice_no IN (0, o.notice_no)
         AND (s.component_path = '' OR c.path = s.component_path OR starts_with(c.path, s.component_path || '/'))
         AND NOT EXISTS (SELECT FROM control_lift l WHERE l.stop_id = s.id))
-  ORDER BY o.id LIMIT 1 FOR UPDATE OF o SKIP LOCKED)
+  ORDER BY o.fence, o.id LIMIT 1 FOR UPDATE OF o SKIP LOCKED)
 RETURNING b.id, b.component_no, b.first_seq, b.last_seq, b.fence, b.generation
 
 -- name: load_batch
@@ -46,15 +47,16 @@ WHERE id = %(batch_no)s AND fence = %(fence)s AND state = 'claimed'
 
 -- name: record_outcomes
 -- The outcomes of one window. A row that is already there is only changed when it was in doubt or deferred: evidence settles it.
--- The join makes each row's state before be read, and locked, ahead of its change: counters need both.
--- Returns how many were written. Index: primary key of delivery.
+-- The join makes each row's state before be read, and locked, ahead of its change: counters need both. A row that another
+-- transaction added since this statement began was not read so, and is left alone: run it again for what it does not return.
+-- Returns the sequences written. Index: primary key of delivery.
 WITH given AS (
   SELECT * FROM unnest(%(seqs)s::int[], %(components)s::int[], %(states)s::text[], %(reasons)s::text[], %(statuses)s::text[],
                        %(codes)s::int[]) AS t(seq, component_no, state, reason, status, code)
 ), before AS (
   SELECT d.seq, d.component_no, d.state FROM outbound_delivery d JOIN given USING (seq)
   WHERE d.notice_no = %(notice_no)s AND d.round_no = %(round_no)s
-  FOR UPDATE OF d
+  ORDER BY d.seq FOR UPDATE OF d
 ), written AS (
   INSERT INTO outbound_delivery AS d (notice_no, round_no, seq, component_no, state, reason, status, reply_code, since)
   SELECT %(notice_no)s, %(round_no)s, g.seq, g.component_no, g.state, g.reason, g.status, g.code, %(now)s
@@ -75,7 +77,7 @@ WITH given AS (
     SELECT b.component_no, b.state, -count(*) FROM before b JOIN written USING (seq) GROUP BY b.component_no, b.state
   ) AS changes GROUP BY component_no, state HAVING sum(delta) <> 0
 )
-SELECT count(*) FROM written
+SELECT seq FROM written
 
 -- name: put_off
 -- A copy the relay put off is tried again when its time has come; `first_at` stays, so that the tries come to an end.

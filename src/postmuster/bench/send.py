@@ -1,0 +1,188 @@
+"""`bench send`: signed, individual mails a second from a released notice to the last outcome in the book.
+
+Measured from the first message that reaches the sink to the moment when no batch is open: every outcome is committed
+then. Expanding comes before and is told apart. The sink is a process of its own on the same machine.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from postmuster.access.queries import acting
+from postmuster.base import sql
+from postmuster.base.errors import Refused
+from postmuster.bench import children, yardsticks
+from postmuster.bench.house import SIGNS, House, approved_notice, open_house, wait_until
+from postmuster.bench.load import load_only
+from postmuster.jobs.notice import ref_of, release
+from postmuster.jobs.queue import defer_expand
+from postmuster.mail import dkim
+from postmuster.mail.address import AddrSpec
+from postmuster.notices import queries as stored
+from postmuster.notices.body import render
+from postmuster.notices.states import RoundState
+from postmuster.outbound import queries as book
+from postmuster.outbound.copies import Copywriter, SigningKeys
+from postmuster.outbound.states import DeliveryState
+from postmuster.outbound.values import Recipient, RoundRef
+from postmuster.runtime.place import Tell
+from postmuster.runtime.processes import Crew
+from postmuster.settings import keys
+
+SIGN: Final = (*SIGNS, "none")
+_BOOK: Final = ("outbound_audience", "outbound_delivery", "outbound_batch", "outbound_counter")
+_STATE: Final = "SELECT state FROM notices_round WHERE notice_id = %s AND number = %s"
+_RECIPIENTS: Final = """
+SELECT a.seq, a.person_no, a.component_no, e.local_part, e.domain, e.name, c.path, e.time_zone, e.language, p.person_id
+FROM outbound_delivery d JOIN outbound_audience a USING (notice_no, round_no, seq)
+JOIN roster_person p ON p.id = a.person_no
+JOIN roster_entry e ON e.person_no = a.person_no AND e.since <= %(version)s AND (e.until IS NULL OR e.until > %(version)s)
+JOIN roster_component c ON c.id = a.component_no
+WHERE d.notice_no = %(notice_no)s AND d.round_no = %(round_no)s AND d.state = 'relayed'
+ORDER BY hashint4(a.seq) LIMIT %(limit)s
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Copied:
+    """What one person got, without its signature."""
+
+    person_id: str
+    reverse_path: str
+    octets: bytes
+
+
+def bench_send(people: int, sign: str, *, out: Path, tell: Tell) -> dict[str, Any]:
+    """Measure in a fresh installation. Raises `Refused` for a signer that is not installed."""
+    refuse_signer(sign)
+    with open_house(out, people=people, sign=sign, tell=tell) as house:
+        load_only(house)
+        return measure_send(house, sign, tell)[0]
+
+
+def refuse_signer(sign: str) -> None:
+    """Raise `Refused` for a signer that this installation does not have."""
+    if sign == "ifma":
+        raise Refused(
+            "The signer ifma (Intel crypto_mb) is not installed; nothing was measured; "
+            f"choose one of {', '.join(SIGN)}."
+        )
+    if sign not in SIGN:
+        raise Refused(f"There is no signer “{sign[:20]}”; nothing was measured; choose one of {', '.join(SIGN)}, ifma.")
+
+
+def measure_send(house: House, sign: str, tell: Tell) -> tuple[dict[str, Any], RoundRef]:
+    """Send the example notice to everybody in a house whose roster is loaded, with the yardsticks before and after."""
+    notice_no = approved_notice()
+    words, key = house.folder / "naive.json", house.folder / "naive.pem"
+    words.write_text(_wording(notice_no), encoding="utf-8")
+    keys.write_new(key, dkim.make_key(dkim.SigningAlgorithm.RSA_SHA256))
+    port = int(house.sink.said)
+    tell("Measuring the yardsticks of sending …")
+    rsa, naive = [yardsticks.rsa_per_s()], [yardsticks.naive_per_s(port, words, key)]
+    with house.crew(tell) as crew:
+        crew.start(intake=False)
+        found, of = _send(house, notice_no, crew, tell)
+    rsa.append(yardsticks.rsa_per_s())
+    naive.append(yardsticks.naive_per_s(port, words, key))
+    return _figures(house, sign, found, of, sum(rsa) / 2, sum(naive) / 2), of
+
+
+def send_only(house: House, tell: Tell) -> RoundRef:
+    """Send the example notice, unmeasured, so that there is something to answer."""
+    with house.crew(tell) as crew:
+        crew.start(intake=False)
+        return _send(house, approved_notice(), crew, tell)[1]
+
+
+def copies(house: House, of: RoundRef, limit: int) -> list[Copied]:
+    """Write again, unsigned, what `limit` of those got whom the relay took a copy for: a second try is the same mail."""
+    round_ = stored.round_of(of.notice_no, of.round_no)
+    if round_ is None:
+        return []
+    signing = house.desk.signing
+    writer = Copywriter(round_, house.desk.names, SigningKeys(signing.key_id, signing.key, None))
+    rows = sql.rows(_RECIPIENTS, of.key | {"limit": limit})
+    recipients = [
+        Recipient(seq, person, component_no, AddrSpec(local, domain), name, path, zone, language)
+        for seq, person, component_no, local, domain, name, path, zone, language, _ in rows
+    ]
+    written = writer.write_all(recipients)
+    return [
+        Copied(str(row[-1]), one.envelope.reverse_path or "", one.data) for row, one in zip(rows, written, strict=True)
+    ]
+
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    expand_s: float
+    send_s: float
+    wait_s: float
+    taken: dict[str, Any]
+    rss_mb: dict[str, float]
+    cpu_s: dict[str, float]
+
+
+def _send(house: House, notice_no: int, crew: Crew, tell: Tell) -> tuple[_Found, RoundRef]:
+    house.sink.ask("reset")
+    tell("Expanding and sending …")
+    began = time.monotonic()
+    number = release(notice_no, actor=acting("ben"), desk=house.desk, then=defer_expand)
+    round_ = stored.round_of(notice_no, number)
+    if round_ is None:
+        raise Refused("The round is not there; nothing was measured; please report it.")
+    of = ref_of(round_)
+    progress = _progress(of)
+    expanded = wait_until(lambda: sql.value(_STATE, (notice_no, number)) != RoundState.EXPANDING, progress, crew)
+    before = {name: children.cpu_s(pid) for name, pid in crew.pids.items()} | {"postgres": house.postgres_cpu_s()}
+    done = wait_until(lambda: book.to_do(of) == (0, 0), progress, crew)
+    after = {name: children.cpu_s(pid) for name, pid in crew.pids.items()} | {"postgres": house.postgres_cpu_s()}
+    taken = house.sink.ask("report")
+    cpu = {name: round(after[name] - before.get(name, 0.0), 2) for name in after} | {"sink": round(taken["cpu_s"], 2)}
+    rss = {name: children.peak_rss_mb(pid) for name, pid in crew.pids.items()}
+    first_s = taken["first_s"]
+    return _Found(expanded - began, done - first_s, first_s - expanded, taken, rss, cpu), of
+
+
+def _progress(of: RoundRef) -> Callable[[], object]:
+    return lambda: (book.to_do(of), book.last_expanded(of))
+
+
+def _figures(house: House, sign: str, found: _Found, of: RoundRef, rsa: float, naive: float) -> dict[str, Any]:
+    states = book.states(of)
+    audience = book.audience(of)
+    due = audience - states[DeliveryState.WITHHELD] - states[DeliveryState.FAILED]
+    per_s = found.taken["messages"] / found.send_s
+    octets = sum(int(sql.value("SELECT pg_total_relation_size(%s::regclass)", (table,))) for table in _BOOK)
+    return {
+        "people": len(house.people),
+        "audience": audience,
+        "messages": int(found.taken["messages"]),
+        "sign": sign,
+        "messages_per_s": round(per_s, 1),
+        "yardstick": {"openssl_rsa2048_per_s": round(rsa, 1), "naive_per_s": round(naive, 1)},
+        "ratio": {"openssl": round(per_s / rsa, 4), "naive": round(per_s / naive, 2)},
+        "lost": due - int(found.taken["distinct"]),
+        "doubled": int(found.taken["doubled"]),
+        "expand_s": round(found.expand_s, 3),
+        "expand_per_s": round(audience / found.expand_s, 1),
+        "seconds": round(found.send_s, 3),
+        "first_message_after_s": round(found.wait_s, 3),
+        "octets_a_message": round(found.taken["octets"] / max(1, found.taken["messages"])),
+        "bytes_per_delivery": round(octets / audience, 1),
+        "peak_rss_mb": max(found.rss_mb.values()),
+        "rss_mb": found.rss_mb,
+        "cpu_s": found.cpu_s,
+        "database": house.durability(),
+    }
+
+
+def _wording(notice_no: int) -> str:
+    """The notice's English words as a JSON object, for the loop that a user would write."""
+    wording = render(stored.newest(notice_no).content, "en")
+    return json.dumps({"text": wording.text, "html": wording.html})

@@ -1,0 +1,156 @@
+"""`postmuster bench NAME`: measurements with their yardsticks beside, and the figures of the documentation.
+
+Each of them makes an installation of its own and removes it; nothing here touches the one this folder may have.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from postmuster.base.clock import SystemClock
+from postmuster.bench import corpus as agreement
+from postmuster.cli.options import AsJson
+from postmuster.cli.session import note, prepare_django, say, say_json
+
+app = typer.Typer(no_args_is_help=True, add_completion=False, rich_markup_mode=None)
+People = Annotated[int, typer.Option(help="How many people the organisation has.")]
+Out = Annotated[Path, typer.Option(help="A folder for the installation that is measured, and for what is drawn.")]
+OUT = Path("bench-out")
+
+
+@app.command("all")
+def everything(
+    sizes: Annotated[str, typer.Option(help="How many people, several sizes.")] = "2000,20000,200000",
+    out: Out = OUT,
+    as_json: AsJson = False,
+) -> None:
+    """Measure load, expand, send, intake and digest at several sizes; leaves bench.json, bench.svg and bench.html."""
+    prepare_django()
+    from postmuster.bench import growth
+
+    chosen = growth.read_sizes(sizes)
+    _warn(growth.BUSY_LOAD)
+    console = Console(stderr=as_json)
+    found = growth.bench_all(
+        chosen, out=out, now=SystemClock().now(), tell=note, heard=lambda one: console.print(_table([one]))
+    )
+    if as_json:
+        say_json(found)
+    else:
+        console.print(_table(found["sizes"]))
+        say(f"Drawn: {out / 'bench.html'}, {out / 'bench.svg'}; the figures: {out / 'bench.json'}.")
+
+
+@app.command()
+def send(
+    people: People = 20_000,
+    sign: Annotated[str, typer.Option(help="openssl, ifma, ed25519 or none.")] = "openssl",
+    out: Out = OUT,
+    as_json: AsJson = False,
+) -> None:
+    """Measure sending: signed mails a second, beside RSA signing alone and the loop a user would write."""
+    prepare_django()
+    from postmuster.bench import growth
+    from postmuster.bench.send import bench_send
+
+    growth.refuse_size(people)
+    _say(bench_send(people, sign, out=out, tell=note), as_json=as_json)
+
+
+@app.command()
+def read(people: People = 20_000, out: Out = OUT, as_json: AsJson = False) -> None:
+    """Measure reading: replies a second through the door and through the digest, beside the standard parser."""
+    prepare_django()
+    from postmuster.bench import growth
+    from postmuster.bench.read import bench_read
+
+    growth.refuse_size(people)
+    _say(bench_read(people, out=out, tell=note), as_json=as_json)
+
+
+@app.command()
+def load(people: People = 20_000, out: Out = OUT, as_json: AsJson = False) -> None:
+    """Measure loading a roster: people a second, beside a plain COPY of the same lines."""
+    prepare_django()
+    from postmuster.bench import growth
+    from postmuster.bench.load import bench_load
+
+    growth.refuse_size(people)
+    _say(bench_load(people, out=out, tell=note), as_json=as_json)
+
+
+@app.command()
+def figures(
+    taken_from: Annotated[Path | None, typer.Option("--from", help="The folder of a demo that was run before.")] = None,
+    out: Annotated[Path, typer.Option(help="The folder of the documentation's figures.")] = Path("docs/figures"),
+) -> None:
+    """Draw the figures of the documentation: what a demo prints, and its plot of reach."""
+    prepare_django()
+    from postmuster.bench.figures import draw_figures
+
+    for file in draw_figures(taken_from, out, tell=note):
+        say(str(file))
+
+
+@app.command()
+def corpus() -> None:
+    """Read the corpora of mail and print what was right and wrong."""
+    raise typer.Exit(agreement.run(say))
+
+
+def _warn(busy: float) -> None:
+    """Say so when other work runs: the figures are then lower than the machine's."""
+    now = os.getloadavg()[0]
+    if now > busy:
+        note(f"Other work runs here (load average {now:.1f}): the figures will be lower than what this machine can do.")
+
+
+def _say(found: dict[str, Any], *, as_json: bool) -> None:
+    if as_json:
+        say_json(found)
+        return
+    table = Table(show_header=False, box=None, pad_edge=False)
+    for name, value in _flat(found, ""):
+        table.add_row(name, value)
+    Console().print(table)
+
+
+def _flat(found: dict[str, Any], before: str) -> Iterator[tuple[str, str]]:
+    for name, value in found.items():
+        if isinstance(value, dict):
+            yield from _flat(value, f"{before}{name}.")
+        else:
+            yield f"{before}{name}", f"{value:,}" if isinstance(value, int | float) else str(value)
+
+
+def _table(sizes: Sequence[dict[str, Any]]) -> Table:
+    """A line a size and step, with the three settings that make a rate worth something."""
+    from postmuster.bench.growth import lines, yardsticks_of
+
+    table = Table(box=None, pad_edge=False)
+    table.add_column("step")
+    for head in ("people", "a second", "ratio", "to"):
+        table.add_column(head, justify="left" if head == "to" else "right")
+    table.add_column("peak MB", justify="right")
+    table.add_column("fsync·pages·commit")
+    for one in sizes:
+        safety = "·".join(one["send"]["database"].values())
+        for name, rate, beside, ratio, mb in lines(one):
+            by = yardsticks_of(one).get(name)
+            table.add_row(
+                name,
+                f"{one['people']:,}",
+                f"{rate:,.0f}",
+                f"{ratio:.2f}" if ratio is not None else "",
+                f"{beside}, {by:,.0f}" if by else "",
+                f"{mb:.0f}",
+                safety,
+            )
+    return table
