@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
+from functools import cache
 
 import pytest
 from tests.docs.pages import HOUSE, modules, page
@@ -35,12 +36,15 @@ UNSEEN = {
 }
 
 
+@cache
 def _enumerations() -> dict[str, list[str]]:
     found = {}
     for path in modules():
         name = ".".join(path.relative_to(HOUSE).with_suffix("").parts)
         for node in ast.parse(path.read_text(encoding="utf-8")).body:
-            if isinstance(node, ast.ClassDef) and any(isinstance(b, ast.Name) and b.id == "StrEnum" for b in node.bases):
+            if isinstance(node, ast.ClassDef) and any(
+                isinstance(b, ast.Name) and b.id == "StrEnum" for b in node.bases
+            ):
                 found[f"{name}.{node.name}"] = [
                     str(line.value.value)
                     for line in node.body
@@ -62,6 +66,7 @@ def _bullets() -> list[str]:
     return re.findall(r"^- (.*?)(?=^- |^$|^#|\Z)", page("docs/glossary.md").text, re.MULTILINE | re.DOTALL)
 
 
+@cache
 def _stored_words() -> set[str]:
     return {word for line in _bullets() for word in re.findall(r"`([^`\n]+)`", line)}
 

@@ -141,6 +141,8 @@ def test_a_choice_asserted_alone_is_an_election(text: str) -> None:
         "Resign or stay",
         "Resign\n\nJust Kidding",
         "Resign\n\nNot Yet",
+        "Resign\n\nAfter May",
+        "Resign\n\nEffective Next Year",
         "Resign not",
         "1. Resign",
         "Resign Resignation",
@@ -175,6 +177,11 @@ def test_an_election_signed_by_another_name_is_unclear() -> None:
     assert answer(text, RESIGN, author="John Smith <john.smith@example.org>").type is AnswerType.ELECTION
     assert answer(text, RESIGN, author="jsmith@example.org").type is AnswerType.UNCLEAR
     assert answer(text, RESIGN, author="Jane Doe <jane@example.org>").reasons == ("another_name",)
+
+
+def test_words_between_a_choice_and_the_name_are_no_part_of_the_name() -> None:
+    text = "Resign\n\nUpon Acceptance\nJohn Smith"
+    assert answer(text, RESIGN, author="John Smith <john.smith@example.org>").reasons == ("unknown_last_line",)
 
 
 def test_a_struck_out_choice_is_unclear() -> None:
@@ -409,3 +416,9 @@ def test_no_text_with_a_negation_or_a_condition_is_an_election(text: str) -> Non
     if found.type is AnswerType.ELECTION:
         words = set(cut(text).new_text.lower().replace(",", " ").replace(".", " ").split())
         assert not words & {"not", "if", "no", "withdraw"}
+
+
+def test_the_words_our_notices_tell_people_to_use_are_understood() -> None:
+    assert answer(WITHDRAW_WORDS, RESIGN).type is AnswerType.WITHDRAW
+    assert answer(DECLINE_WORDS, FIVE).type is AnswerType.DECLINE
+    assert answer(SENSITIVE_SENTENCE, FIVE).reasons == ("all_sensitive",)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -11,14 +10,10 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-import django
-from django.apps import apps
-
 from postmuster.base.clock import Clock, open_clock
 from postmuster.base.errors import Refused
-from postmuster.settings import ROLE_VARIABLE, Settings, clock_path, load
-
-DJANGO_SETTINGS = "postmuster.settings.django"
+from postmuster.runtime import database
+from postmuster.settings import Settings, clock_path, load
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,17 +29,15 @@ class Session:
 
 
 def prepare_django(role: str = "application") -> None:
-    """Make the rooms' tables usable in this process, under one role's login; a second call changes nothing."""
-    os.environ.setdefault(ROLE_VARIABLE, role)
-    os.environ["DJANGO_SETTINGS_MODULE"] = DJANGO_SETTINGS
-    if not apps.ready:
-        django.setup()
+    """Make the rooms' tables usable in this process, under one role's login."""
+    database.django_setup(role)
 
 
 def open_session(role: str = "application") -> Session:
-    """Read settings and clock; `Refused` when there is no settings file."""
+    """Read settings and clock, start the embedded server if it does not run; `Refused` when there is no settings file."""
     settings = load()
-    prepare_django(role)
+    database.start(settings)
+    database.django_setup(role, settings)
     return Session(settings, open_clock(clock_path()))
 
 

@@ -123,6 +123,11 @@ class _Ground:
             return _Whose(delivery, MatchedBy.SENDER, True)
         return _Whose(None, MatchedBy.NOTHING, False)
 
+    def names_two_notices(self, one: Look, delivery: DeliveryOf) -> bool:
+        """Whether a mail to one notice's address answers, by its references, another notice of the same person."""
+        named = (found for found, _ in self._named(one) if found.person_no == delivery.person_no)
+        return any(found.notice_no != delivery.notice_no for found in named)
+
     def person(self, delivery: DeliveryOf) -> PersonEntry | None:
         round_ = self.rounds.get((delivery.notice_no, delivery.round_no))
         return self._people.get((round_.roster_version, delivery.person_no)) if round_ else None
@@ -171,6 +176,8 @@ def _judge(one: Look, ground: _Ground, *, is_repeated: bool, desk: Desk) -> Judg
         return _plain(one, whose, reason=reason, cases=(CaseReason.UNMATCHED,) if kind is Kind.REPLY else ())
     if kind in AUTHORED and not whose.is_author:
         return _plain(one, whose, reason="other_author", cases=(CaseReason.OTHER_AUTHOR,) if kind is Kind.REPLY else ())
+    if kind is Kind.REPLY and ground.names_two_notices(one, whose.delivery):
+        return _plain(one, whose, reason="two_notices", cases=(CaseReason.UNCLEAR,))
     if kind is Kind.REPLY:
         return _judge_reply(one, whose.delivery, whose.by, ground, desk)
     proves = kind is Kind.AUTOMATIC and one.classified.automatic is not None
@@ -207,7 +214,9 @@ def _judge_reply(one: Look, delivery: DeliveryOf, by: MatchedBy, ground: _Ground
     whose = _Whose(delivery, by, True)
     language = content.language_for(person.language if person else None)
     ask = Ask(AskType(str(content.ask.type)), content.ask.choices, content.ask.items)
-    reading = read_message(one.message, one.classified, ask=ask, sent_text=sent_text(content, language))
+    subject = content.subject.best(language, content.language)
+    ours = sent_text(content, language)
+    reading = read_message(one.message, one.classified, ask=ask, sent_text=ours, sent_subject=subject)
     evidence = _reached(delivery, "reply")
     if any(marking.tier in _HELD_TIERS for marking in reading.markings):
         return _plain(one, whose, reason="marked", cases=(CaseReason.MARKED,), evidence=evidence)

@@ -39,6 +39,11 @@ class Look:
         return str(self.authentication.grade) if self.authentication else ""
 
     @property
+    def is_temporary(self) -> bool:
+        """Whether a later look may find another author: DNS gave no answer."""
+        return self.authentication is not None and self.authentication.is_temporary
+
+    @property
     def thread_subject(self) -> str:
         """The subject without Re:, AW: and their kin, folded for comparing."""
         return folded_subject(self.message.subject)

@@ -13,7 +13,7 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Final
 
-from django.db import transaction
+from django.db import connection, transaction
 
 from postmuster.base import sql
 from postmuster.base.errors import PostmusterError, Transient
@@ -35,6 +35,7 @@ from postmuster.replies import actions as replies
 from postmuster.vault import actions as vault
 
 MAX_ATTEMPTS: Final = 3  # tries of one mail before it is held for a person
+MAX_TROUBLES: Final = 6  # tries when it is the database that could not do it now, and could do everything else
 _NO_ROOM: Final = "53100"  # PostgreSQL: disk full
 
 
@@ -49,6 +50,7 @@ def accept(mails: Sequence[Received], *, desk: Desk) -> DeliveryReply:
         taken = [TakenMail(mail.reverse_path, mail.recipients, mail.data) for mail in mails]
         inbound.store(taken, desk.keyring, desk.now)
     except PostmusterError as error:
+        connection.close_if_unusable_or_obsolete()  # one that broke is opened afresh for the next mail
         return DeliveryReply.FULL if _NO_ROOM in error.sentence else DeliveryReply.TROUBLE
     except Exception:  # the door stays open whatever happened; the sender tries again
         return DeliveryReply.TROUBLE
@@ -70,16 +72,35 @@ def digest(*, desk: Desk) -> int:
 
 
 def _digest_safely(mails: Sequence[ClaimedMail], desk: Desk) -> int:
-    """Digest a batch; where it fails, mail by mail, so that one mail cannot hold up the others."""
+    """Digest a batch; where it fails, mail by mail, so that one mail cannot hold up the others.
+
+    Raises `Transient` when it should be tried again later; the mails are free then.
+    """
     try:
         return _digest_batch(mails, desk)
     except Transient:
-        inbound.let_go(mails)
-        raise
+        if len(mails) == 1 and mails[0].attempts >= MAX_TROUBLES:
+            return _set_aside(mails[0], desk)
+        if len(mails) == 1 or max(mail.attempts for mail in mails) < MAX_ATTEMPTS:
+            inbound.let_go(mails)
+            raise
     except Exception:
         if len(mails) == 1:
             return _set_aside(mails[0], desk)
-    return sum(_digest_safely([mail], desk) for mail in mails)
+    return _digest_one_by_one(mails, desk)
+
+
+def _digest_one_by_one(mails: Sequence[ClaimedMail], desk: Desk) -> int:
+    """Digest each mail on its own; only then say what trouble there was with one."""
+    done, trouble = 0, None
+    for mail in mails:
+        try:
+            done += _digest_safely([mail], desk)
+        except Transient as error:
+            trouble = error
+    if trouble is not None:
+        raise trouble
+    return done
 
 
 def _set_aside(mail: ClaimedMail, desk: Desk) -> int:
@@ -96,12 +117,15 @@ def _set_aside(mail: ClaimedMail, desk: Desk) -> int:
 
 
 def _digest_batch(mails: Sequence[ClaimedMail], desk: Desk) -> int:
+    """Digest mails in one transaction. Those for which DNS gave no answer keep their lease and come again when it ends."""
     with sql.guarded():
         opened = vault.open_items([mail.item_no for mail in mails], desk.keyring)
     looks = [look(mail, TakenMail.unpack(opened[mail.item_no]), desk) for mail in mails]
-    with sql.guarded(), transaction.atomic():
-        _record(looks, judging.judge(looks, desk), desk)
-    return len(mails)
+    ready = [one for one in looks if not one.is_temporary or one.mail.attempts >= MAX_ATTEMPTS]
+    if ready:
+        with sql.guarded(), transaction.atomic():
+            _record(ready, judging.judge(ready, desk), desk)
+    return len(ready)
 
 
 def _record(looks: Sequence[Look], judged: Sequence[Judged], desk: Desk) -> None:

@@ -12,6 +12,8 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Final
 
+from django.db import transaction
+
 from postmuster.base import sql
 from postmuster.outbound.states import LetterState
 from postmuster.vault import actions as vault
@@ -97,13 +99,33 @@ def write_letters(letters: Sequence[NewLetter], keyring: Keyring, now: datetime)
 
 
 def claim_letters(keyring: Keyring, *, limit: int, lease_s: int, now: datetime) -> list[ClaimedLetter]:
-    """Take letters whose time has come. Gate: the letters lane (in the statement)."""
-    found = sql.rows(_SQL["claim_letters"], {"limit": limit, "lease_s": lease_s, "now": now})
-    texts = vault.open_items([row[1] for row in found], keyring)
+    """Take letters whose time has come. Gate: the letters lane (in the statement).
+
+    One whose text can no longer be opened has failed, and holds up no other. Raises `Refused` when the keyring lacks an epoch;
+    no letter is then taken.
+    """
+    with sql.guarded(), transaction.atomic():
+        found = sql.rows(_SQL["claim_letters"], {"limit": limit, "lease_s": lease_s, "now": now})
+        texts = _open([row[1] for row in found], keyring)
+        closed = [row[0] for row in found if row[1] not in texts]
+        if closed:
+            sql.execute(_SQL["close_letters"], {"ids": closed, "now": now})
     return [
-        ClaimedLetter(no, fence, attempts, written_at, LetterText.read(texts[item]))
+        ClaimedLetter(no, fence, attempts, written_at, texts[item])
         for no, item, fence, attempts, written_at in found
+        if item in texts
     ]
+
+
+def _open(item_nos: Sequence[int], keyring: Keyring) -> dict[int, LetterText]:
+    """Open texts together; where one cannot be opened, one by one."""
+    try:
+        opened = vault.open_items(item_nos, keyring)
+        return {item_no: LetterText.read(octets) for item_no, octets in opened.items()}
+    except (vault.Destroyed, ValueError):
+        if len(item_nos) < 2:
+            return {}
+    return {item_no: text for one in item_nos for item_no, text in _open([one], keyring).items()}
 
 
 def record_letters(outcomes: Sequence[LetterOutcome], *, first_retry_s: int, now: datetime) -> None:

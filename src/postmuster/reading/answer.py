@@ -113,7 +113,7 @@ def read_answer(
     reasons = _doubts(new, found, phrases, struck=struck)
     if tail.lines and names and not tail.names_author:
         reasons.append("another_name")
-    elif tail.lines and not tail.set_off and not tail.names_author:
+    elif tail.lines and not tail.opens_with_author and (names or not tail.set_off):
         reasons.append("unknown_last_line")
     reasons += _contradiction(subject, phrases, sent_subject, answer.choice)
     return Answer(AnswerType.UNCLEAR, reasons=tuple(reasons), evidence=answer.evidence) if reasons else answer

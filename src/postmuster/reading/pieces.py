@@ -234,11 +234,12 @@ class Tail:
     lines: int
     set_off: bool  # a blank line stands above, and a line has two words
     names_author: bool
+    opens_with_author: bool = False  # the author's name is its first line
 
 
 def find_tail(lines: Lines, phrases: Phrases, author: frozenset[str]) -> Tail:
     """Find a block of short capitalised lines at the end: names, titles, telephone numbers. The first line is never in it."""
-    taken, named, set_off, full = 0, False, False, False
+    taken, named, set_off, full, opens = 0, False, False, False, False
     known = load_vocabulary()
     for number in range(len(lines) - 1, 0, -1):
         bare = lines[number][1].strip()
@@ -249,10 +250,11 @@ def find_tail(lines: Lines, phrases: Phrases, author: frozenset[str]) -> Tail:
             break
         taken += 1
         full = full or " " in bare
-        named = named or bool(author and not author.isdisjoint(tokens(bare[:200])))
+        opens = bool(author) and not author.isdisjoint(tokens(bare[:200]))
+        named = named or opens
         if taken > 8:
             return Tail(0, set_off=False, names_author=False)
-    return Tail(taken, set_off, named)
+    return Tail(taken, set_off, named, opens)
 
 
 def _is_tail_line(bare: str, choice_words: frozenset[str], known: Vocabulary, author: frozenset[str]) -> bool:

@@ -26,7 +26,7 @@ from postmuster.notices.content import read_notice
 from postmuster.notices.files import collect_bodies
 from postmuster.notices.states import RoundState
 from postmuster.notices.terms import NoticeContent
-from postmuster.organisation.sending import Route, Tally, deliver
+from postmuster.organisation.sending import Tally
 from postmuster.organisation.world import Outgoing
 from postmuster.outbound import queries as book
 from postmuster.outbound.states import DeliveryState
@@ -36,10 +36,13 @@ from postmuster.runtime.processes import Crew
 LOOK_S: Final = 0.1  # how often we look whether the work is done
 PATIENCE_S: Final = 300.0  # without any progress for so long, something hangs
 RETRY_STEP: Final = timedelta(minutes=6)  # a little more than a greylist asks for
+STEP_HOURS: Final = 6  # of simulated time
 DAY: Final = timedelta(days=1)
 
 Watch = Callable[[str, int, int], None]
 """Hears how far something is: what, done, of how many (0: unknown)."""
+Carry = Callable[[Iterable[Outgoing]], Tally]
+"""Brings mail of the organisation to the intake; called in a thread of its own."""
 
 
 @dataclass(slots=True)
@@ -89,7 +92,7 @@ def send(act: Act, stage: Stage, crew: Crew, watch: Watch) -> None:
     began = time.monotonic()
     number = release(act.notice_no, actor=stage.officer("ben"), desk=stage.desk, then=defer_expand)
     moved = 0
-    for _ in _patiently(lambda: _progress(act.notice_no, number)):
+    for _ in patiently(lambda: _progress(act.notice_no, number)):
         crew.tend()
         round_ = stored.round_of(act.notice_no, number)
         if round_ is None or round_.state is RoundState.EXPANDING:
@@ -106,19 +109,22 @@ def send(act: Act, stage: Stage, crew: Crew, watch: Watch) -> None:
     act.seconds["send"] = time.monotonic() - began - act.seconds["expand"]
 
 
-def answer(act: Act, stage: Stage, crew: Crew, route: Route, watch: Watch, *, until: datetime | None = None) -> None:
-    """Let people answer in simulated time, hour by hour, and wait until everything is read."""
+def answer(act: Act, stage: Stage, crew: Crew, carry: Carry, watch: Watch, *, until: datetime | None = None) -> None:
+    """Let people answer in simulated time, a quarter of a day at a time, and wait until everything is read.
+
+    People who are late are late by days, so that no step holds answers from both sides of a deadline.
+    """
     began = time.monotonic()
     going = stage.world.answer(act.notice_no, act.ask, deadline=act.deadline, until=until)
     total = stage.world.waiting
-    for hour, mails in itertools.groupby(going, key=lambda mail: mail.at.replace(minute=0, second=0, microsecond=0)):
-        if hour > stage.now:
-            stage.clock.set(hour)
-        act.tallies.append(_deliver(_kept(act, mails), route, crew))
+    for begins, mails in itertools.groupby(going, key=lambda mail: _step_of(mail.at)):
+        if begins > stage.now:
+            stage.clock.set(begins)
+        act.tallies.append(_deliver(_kept(act, mails), carry, crew))
         watch(f"taking in answers to n{act.notice_no}", len(act.sent), len(act.sent) + total(act.notice_no))
     act.seconds["intake"] = act.seconds.get("intake", 0.0) + time.monotonic() - began
     began = time.monotonic()
-    for _ in _patiently(lambda: (inbound.waiting(), book.letters_waiting())):
+    for _ in patiently(lambda: (inbound.waiting(), book.letters_waiting())):
         crew.tend()
         waiting = inbound.waiting()
         watch(f"reading answers to n{act.notice_no}", len(act.sent) - waiting, len(act.sent))
@@ -129,10 +135,15 @@ def answer(act: Act, stage: Stage, crew: Crew, route: Route, watch: Watch, *, un
     act.seconds["digest"] = act.seconds.get("digest", 0.0) + time.monotonic() - began
 
 
-def _deliver(mails: Iterator[Outgoing], route: Route, crew: Crew) -> Tally:
+def _step_of(moment: datetime) -> datetime:
+    """When the step of simulated time began that a moment lies in."""
+    return moment.replace(hour=moment.hour - moment.hour % STEP_HOURS, minute=0, second=0, microsecond=0)
+
+
+def _deliver(mails: Iterator[Outgoing], carry: Carry, crew: Crew) -> Tally:
     """Carry mails to the door from a thread of their own, while the crew is tended: the door may be killed meanwhile."""
     with ThreadPoolExecutor(1, "organisation-sending") as thread:
-        carrying = thread.submit(deliver, mails, route)
+        carrying = thread.submit(carry, mails)
         while not wait([carrying], LOOK_S).done:
             crew.tend()
         try:
@@ -163,7 +174,7 @@ def _progress(notice_no: int, number: int) -> object:
     return (round_.state, book.to_do(ref_of(round_)), sorted(book.states(ref_of(round_)).items())) if round_ else None
 
 
-def _patiently(progress: Callable[[], object]) -> Iterator[None]:
+def patiently(progress: Callable[[], object]) -> Iterator[None]:
     """Look again and again; raises `Transient` when nothing has changed for too long."""
     last, since = progress(), time.monotonic()
     while True:

@@ -1,4 +1,8 @@
-"""The books of a rehearsal: pairs of numbers made independently of each other, which must be equal."""
+"""The books of a rehearsal: pairs of numbers made independently of each other, which must be equal.
+
+Where a relay of its own kind stands between (`by_report`), what the organisation refuses is refused to that relay: the book
+learns of it by the relay's report, and the pairs are drawn up so.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +11,7 @@ from collections.abc import Iterator, Sequence
 from postmuster.base import sql
 from postmuster.ledger import queries as ledger
 from postmuster.mail.token import DeliveryRef, write_letter_id, write_message_id
+from postmuster.organisation.truth import Truth
 from postmuster.outbound import queries as book
 from postmuster.rehearsal.act import Act
 from postmuster.rehearsal.readings import Agreement
@@ -34,11 +39,17 @@ def checks(
     agreement: Agreement,
     offered: int,
     refused: int,
+    *,
+    by_report: bool = False,
 ) -> tuple[Check, ...]:
     """Every pair, in the order in which a reader wants to know."""
     return (
-        *(check for act, one in zip(acts, figures, strict=True) for check in _notice_checks(stage, act, one)),
-        *_letter_checks(stage, figures),
+        *(
+            check
+            for act, one in zip(acts, figures, strict=True)
+            for check in _notice_checks(stage, act, one, by_report)
+        ),
+        *_letter_checks(stage, figures, by_report),
         *_reply_checks(agreement, offered, refused),
         Check("The ledger's chain holds from its first entry to its last.", ledger.verify() is None, 0, 0),
         Check("No counter differs from the rows it counts.", not book.imbalances(), 0, len(book.imbalances())),
@@ -49,7 +60,7 @@ def _equal(sentence: str, left: float, right: float) -> Check:
     return Check(sentence, left == right, left, right)
 
 
-def _notice_checks(stage: Stage, act: Act, figures: NoticeFigures) -> Iterator[Check]:
+def _notice_checks(stage: Stage, act: Act, figures: NoticeFigures, by_report: bool) -> Iterator[Check]:
     name = figures.id
     audience = act.content.audience
     census = stage.world.count_audience(stage.people_csv, audience.classes, audience.components)
@@ -60,36 +71,49 @@ def _notice_checks(stage: Stage, act: Act, figures: NoticeFigures) -> Iterator[C
     yield _equal(f"{name}: the people written to are those people.csv counts.", addressed, census.addressed)
     sink = stage.world.post.counts().get(name, {"distinct": 0, "refused": 0, "doubled": 0})
     yield _equal(
-        f"{name}: the copies the book says were taken are those the receiving systems hold.",
-        _taken(stage, act, figures),
-        sink["distinct"],
+        f"{name}: the copies the book says were taken are those the receiving systems hold{' or refused' * by_report}.",
+        _taken(stage, act, figures, by_report),
+        sink["distinct"] + sink["refused"] * by_report,
     )
-    refused = states.get(State.FAILED, 0) - _failed_after(act) - sum(state == "failed" for _, _, state in _doubted(act))
-    yield _equal(f"{name}: what they refused for good is what failed in the dialog.", refused, sink["refused"])
+    refused = states.get(State.FAILED, 0) - (_reported(act) if by_report else _failed_after(act) + _doubted_failed(act))
+    how = "by the relay's report" if by_report else "in the dialog"
+    yield _equal(f"{name}: what they refused for good is what failed {how}.", refused, sink["refused"])
     yield _equal(f"{name}: nobody got a copy twice.", 0, sink["doubled"])
 
 
-def _taken(stage: Stage, act: Act, figures: NoticeFigures) -> int:
-    """Copies the receiving systems must hold: with those in doubt that they have."""
+def _taken(stage: Stage, act: Act, figures: NoticeFigures, by_report: bool) -> int:
+    """Copies that went to the receiving systems: of those in doubt the ones they hold or, by a report, refused."""
     states = figures.states
     sure = states.get(State.RELAYED, 0) + states.get(State.DELIVERED, 0) + states.get(State.DEFERRED, 0)
     post = stage.world.post.notices.get(act.notice_no)
     held = post.message_ids if post else set()
     key, domain = stage.desk.signing.key, stage.settings.organisation.domain
-    refs = (DeliveryRef(act.notice_no, round_no, seq) for round_no, seq, _ in _doubted(act))
-    names = (write_message_id(ref, key, domain=domain).strip("<>") for ref in refs)
-    return sure + _failed_after(act) + sum(name.encode() in held for name in names)
+    went = 0
+    for round_no, seq, state in _doubted(act):
+        ref = DeliveryRef(act.notice_no, round_no, seq)
+        is_held = write_message_id(ref, key, domain=domain).strip("<>").encode() in held
+        went += is_held or (by_report and state == State.FAILED)
+    return sure + _failed_after(act) + went
 
 
 def _failed_after(act: Act) -> int:
     return int(sql.value(_FAILED_AFTER, {"notice_no": act.notice_no}))
 
 
+def _reported(act: Act) -> int:
+    """People whose systems took a copy and sent a report of failure later, as the organisation counts them."""
+    return len({one.mail.person_id for one in act.sent if one.mail.truth == Truth.BOUNCE_DSN})
+
+
+def _doubted_failed(act: Act) -> int:
+    return sum(state == State.FAILED for _, _, state in _doubted(act))
+
+
 def _doubted(act: Act) -> list[tuple[int, int, str]]:
     return [(int(r), int(s), str(state)) for r, s, state in sql.rows(_DOUBTED, {"notice_no": act.notice_no})]
 
 
-def _letter_checks(stage: Stage, figures: Sequence[NoticeFigures]) -> Iterator[Check]:
+def _letter_checks(stage: Stage, figures: Sequence[NoticeFigures], by_report: bool) -> Iterator[Check]:
     letters = [(int(no), str(state)) for no, state in sql.rows("SELECT id, state FROM outbound_letter")]
     key, domain = stage.desk.signing.key, stage.settings.organisation.domain
     held = stage.world.post.letter_ids
@@ -98,7 +122,13 @@ def _letter_checks(stage: Stage, figures: Sequence[NoticeFigures]) -> Iterator[C
         state == "in_doubt" and write_letter_id(no, key, domain=domain).strip("<>").encode() in held
         for no, state in letters
     )
-    yield _equal("Each letter the relay took is in somebody's mailbox.", taken + doubted, len(held))
+    # A letter has the null reverse path: no report of its refusal comes to us.
+    refused = stage.world.post.counts().get("n0", {"refused": 0})["refused"] * by_report
+    yield _equal(
+        f"Each letter the relay took is in somebody's mailbox{' or was refused there' * by_report}.",
+        taken + doubted,
+        len(held) + refused,
+    )
     shown = sum(sum(one.letters.values()) for one in figures)
     yield _equal("Each letter is counted with its notice.", len(letters), shown)
 
@@ -110,7 +140,7 @@ def _reply_checks(agreement: Agreement, offered: int, refused: int) -> Iterator[
     yield _equal("Every mail that is kept was digested once.", taken, recorded)
     yield _equal("Every mail the organisation sent was found again.", 0, agreement.not_found)
     yield _equal(
-        "No forged, forwarded, marked, repeated or unclear mail counts as an answer.", 0, agreement.wrongly_counted
+        "No forged, forwarded, marked or repeated mail counts, and no choice nobody made.", 0, agreement.wrongly_counted
     )
     share = agreement.to_a_person / agreement.mails if agreement.mails else 0.0
     yield Check(

@@ -7,14 +7,10 @@ the organisation refuses is then refused to Postfix, which tells us by a report 
 
 from __future__ import annotations
 
-import contextlib
 import os
-import secrets
-import socket
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
@@ -24,7 +20,8 @@ from postmuster.organisation.sending import Route, Tally, deliver
 from postmuster.organisation.world import Outgoing
 from postmuster.outbound import queries as book
 from postmuster.rehearsal.act import RETRY_STEP, Watch, patiently
-from postmuster.rehearsal.postfix import Postfix, end_left_over, why_not
+from postmuster.rehearsal.ports import HOST, free_ports
+from postmuster.rehearsal.postfix import Postfix, Queue, end_left_over, why_not
 from postmuster.rehearsal.stage import Stage
 from postmuster.runtime.place import SYSTEM_BASE, Tell, short_hash
 from postmuster.runtime.processes import Crew
@@ -32,9 +29,6 @@ from postmuster.runtime.relay_config import postfix
 
 POSTFIX: Final = "postfix"
 LOG_NAME: Final = "postfix.log"
-HOST: Final = "127.0.0.1"
-# Below the ports that the system gives to whoever connects, so that none is taken between choosing and listening.
-FIRST_PORT, LAST_PORT = 20_000, 32_000
 CARRY_LOOK_S: Final = 0.01
 CARRY_LIMIT_S: Final = 120.0
 STEP_EVERY_S: Final = 3.0  # real time between two steps of the simulated clock: longer than Postfix takes to try again
@@ -66,15 +60,6 @@ class Between:
         """Carry nothing more."""
 
 
-@dataclass(slots=True)
-class _Chosen:
-    """The ports of one rehearsal."""
-
-    submission: int = field(default_factory=lambda: _free_port())
-    world: int = field(default_factory=lambda: _free_port())
-    intake: int = field(default_factory=lambda: _free_port())
-
-
 class ThroughPostfix(Between):
     """A Postfix between, both ways."""
 
@@ -83,8 +68,7 @@ class ThroughPostfix(Between):
     def __init__(self, folder: Path, log: Path) -> None:
         super().__init__()
         self._folder, self._log = folder, log
-        self._ports = _Chosen()
-        self.relay_port, self.intake_port = self._ports.submission, self._ports.intake
+        self.relay_port, self.intake_port, self._world_port = free_ports(3)
         self._postfix: Postfix | None = None
         self._stage: Stage | None = None
         self._last_step_s = 0.0
@@ -93,16 +77,16 @@ class ThroughPostfix(Between):
         super().open(stage, crew)
         self._stage = stage
         self._postfix = Postfix(
-            self._folder, postfix(stage.settings), to_port=stage.receiving_port, from_port=self._ports.world
+            self._folder, postfix(stage.settings), to_port=stage.receiving_port, from_port=self._world_port
         )
-        self._postfix.start((self._ports.submission, self._ports.world))
+        self._postfix.start((self.relay_port, self._world_port))
 
     def carry(self, mails: Iterable[Outgoing]) -> Tally:
         """Postfix keeps no order. Mails of one person are therefore handed over one after the other, each when the one
         before it has arrived; and nothing is on its way when the simulated clock moves on."""
         whole = Tally()
         for group in _one_of_each(mails):
-            _add(whole, deliver(group, Route(HOST, self._ports.world, "smtp")))
+            _add(whole, deliver(group, Route(HOST, self._world_port, "smtp")))
             self._await_arrival()
         return whole
 
@@ -145,3 +129,53 @@ class ThroughPostfix(Between):
             if time.monotonic() > until:
                 raise Transient("Postfix keeps mail back; what was committed is kept; see its log in the folder.")
             time.sleep(CARRY_LOOK_S)
+
+    def _queue(self) -> Queue:
+        return self._postfix.queue() if self._postfix is not None else Queue(0, 0)
+
+
+@contextmanager
+def between(relay: str, out: Path, *, tell: Tell) -> Iterator[Between]:
+    """What carries the mail; `Refused` for a mail system we cannot start. Leaving ends it."""
+    if relay not in ("", POSTFIX):
+        raise Refused(
+            f"There is no relay “{relay[:20]}” to rehearse with; nothing was begun; say postfix, or leave RELAY= away."
+        )
+    if not relay:
+        yield Between()
+        return
+    reason = why_not(user_id=os.geteuid())
+    if reason is not None:
+        raise Refused(reason)
+    tell("A Postfix of our own stands between, both ways.")
+    # Not in `out`: the daemons run as another user, who may have no way into it.
+    folder = SYSTEM_BASE / f"relay-{short_hash(Path(os.path.realpath(out)))}"
+    end_left_over(folder)
+    made = ThroughPostfix(folder, out / LOG_NAME)
+    try:
+        yield made
+    finally:
+        made.close()
+
+
+def _one_of_each(mails: Iterable[Outgoing]) -> Iterator[list[Outgoing]]:
+    """Cut a run of mails so that no piece has two of the same person."""
+    group: dict[str, Outgoing] = {}
+    for mail in mails:
+        if mail.person_id in group:
+            yield list(group.values())
+            group = {}
+        group[mail.person_id] = mail
+    if group:
+        yield list(group.values())
+
+
+def _add(whole: Tally, part: Tally) -> None:
+    whole.mails += part.mails
+    whole.recipients += part.recipients
+    whole.replies += part.replies
+    whole.deferrals += part.deferrals
+    whole.refused += part.refused
+    whole.given_up += part.given_up
+    whole.reconnects += part.reconnects
+    whole.seconds += part.seconds

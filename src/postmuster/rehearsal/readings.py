@@ -23,6 +23,8 @@ from postmuster.vault.keyring import Keyring
 PAGE_ROWS: Final = 500
 _HEADER_ONLY: Final = Limits(parts=1, depth=0, text_chars=1)
 
+NOT_THEIRS: Final = frozenset({"other_author", "forged", "forwarded_answer", "marked"})
+
 _MADE_OF = """
 SELECT m.id, m.item_no, r.kind, r.reason, r.matched_by, a.type, a.choice, a.items, a.state,
        EXISTS (SELECT FROM replies_case c WHERE c.reply_id = r.id AND c.reason <> 'unmatched')
@@ -60,8 +62,7 @@ def compare(acts: Sequence[Act], refused: frozenset[int], keyring: Keyring) -> A
         verdicts[sent.mail.truth][judge(sent.mail.expected, seen)] += 1
         mails += seen.kind == "reply"
         to_a_person += seen.outcome == Outcome.TO_A_PERSON
-        may_count = Outcome.COUNTED in (sent.mail.expected.outcome, *sent.mail.expected.also)
-        wrongly_counted += seen.outcome == Outcome.COUNTED and not may_count
+        wrongly_counted += seen.outcome == Outcome.COUNTED and _must_not_count(sent, seen)
     rows = tuple(
         AgreementFigures(
             name, sum(found.values()), found[Verdict.RIGHT], found[Verdict.TO_A_PERSON], found[Verdict.WRONG]
@@ -72,6 +73,15 @@ def compare(acts: Sequence[Act], refused: frozenset[int], keyring: Keyring) -> A
     left = [one for waiting in observed.values() for one in waiting]
     wrongly_counted += sum(one.outcome == Outcome.COUNTED for one in left)
     return Agreement(rows, truth, wrongly_counted, mails, to_a_person, not_found, len(left))
+
+
+def _must_not_count(sent: Sent, seen: Observed) -> bool:
+    """Whether counting this breaks a promise: somebody else's words, a second time, or a choice nobody made (P5, P7, P10)."""
+    expected = sent.mail.expected
+    if seen.answer == "election":
+        return (expected.answer, expected.choice.casefold()) != ("election", seen.choice.casefold())
+    may_count = Outcome.COUNTED in (expected.outcome, *expected.also)
+    return not may_count and (sent.mail.truth in NOT_THEIRS or expected.outcome != Outcome.TO_A_PERSON)
 
 
 def _take(observed: dict[object, list[Observed]], sent: Sent) -> Observed | None:

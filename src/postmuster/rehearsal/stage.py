@@ -56,6 +56,7 @@ class Stage:
     desk: Desk
     world: World
     people_csv: Path
+    receiving_port: int  # of the organisation's own servers
 
     def officer(self, handle: str) -> Actor:
         return acting(handle)
@@ -94,7 +95,7 @@ def set_stage(
         settings = _write_settings(house, world, relay_port or port, intake_port or _free_port())
         setup.set_up(settings.file, setup.Wish(officer="ove", officer_name="Ove Larkin"), now=clock.now(), tell=tell)
         database.django_setup("application", settings)
-        stage = Stage(out, settings, clock, open_desk(settings, clock), world, out / "people.csv")
+        stage = Stage(out, settings, clock, open_desk(settings, clock), world, out / "people.csv", port)
         _enrol(stage)
         _publish(stage)
         yield stage

@@ -37,7 +37,9 @@ INTAKE_CONNECTIONS: Final = 20
 LOST_CONNECTIONS: Final = 10
 _WIDTH: Final = 100
 _MAIN_TITLE: Final = "# ---- /etc/postfix/main.cf: add these lines; where a parameter is there already, join the two."
-_MASTER_TITLE: Final = "# ---- /etc/postfix/master.cf: add these services; then run `postfix check` and `postfix reload`."
+_MASTER_TITLE: Final = (
+    "# ---- /etc/postfix/master.cf: add these services; then run `postfix check` and `postfix reload`."
+)
 _HOLD_TITLE: Final = "# ---- To hold one notice in the queue of this relay"
 
 
@@ -84,7 +86,11 @@ class RelayConfig:
 
     def text(self) -> str:
         """Everything, as it is printed."""
-        parts = ((_MAIN_TITLE, self.main_text()), (_MASTER_TITLE, self.services_text()), (_HOLD_TITLE, self.hold_text()))
+        parts = (
+            (_MAIN_TITLE, self.main_text()),
+            (_MASTER_TITLE, self.services_text()),
+            (_HOLD_TITLE, self.hold_text()),
+        )
         return "\n".join(f"{title}\n\n{body}" for title, body in parts)
 
 

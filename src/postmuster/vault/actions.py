@@ -15,6 +15,12 @@ from postmuster.vault import sealing
 from postmuster.vault.keyring import Keyring
 
 NOTICE, PERSON = "notice", "person"
+
+
+class Destroyed(Refused):
+    """The key of an item is gone, and so is its text, for everyone."""
+
+
 _INSERT = """
 INSERT INTO vault_item (id, notice_no, person_no, epoch_no, wrapped, sealed, octets, sealed_at)
 SELECT i, n, p, e, w, s, o, %(now)s FROM unnest(%(ids)s::bigint[], %(notices)s::bigint[], %(persons)s::bigint[],
@@ -71,7 +77,7 @@ def hand_over(owners: Sequence[tuple[int, int, int]], keyring: Keyring, now: dat
 
 
 def open_items(item_nos: Sequence[int], keyring: Keyring) -> dict[int, bytes]:
-    """Open items; `Refused` when one's key is gone (its text is then gone for everyone)."""
+    """Open items. Raises `Destroyed` when one's key is gone, `Unopenable` when one was changed, `Refused` without its epoch."""
     found = sql.rows(
         "SELECT i.id, i.epoch_no, i.wrapped, i.sealed, n.epoch_no, n.wrapped, p.epoch_no, p.wrapped "
         "FROM vault_item i "
@@ -84,7 +90,7 @@ def open_items(item_nos: Sequence[int], keyring: Keyring) -> dict[int, bytes]:
         if epoch is not None:
             under = keyring.epoch(epoch)
         elif n_wrapped is None or p_wrapped is None:
-            raise Refused(f"Item {item_no} cannot be opened: its key was destroyed; nobody can open it any more.")
+            raise Destroyed(f"Item {item_no} cannot be opened: its key was destroyed; nobody can open it any more.")
         else:
             under = sealing.joint_key(
                 sealing.unwrap(bytes(n_wrapped), keyring.epoch(n_epoch), NOTICE.encode()),

@@ -34,3 +34,7 @@ SET state = u.state, status = u.status, reply_code = u.code, since = %(now)s, le
 FROM unnest(%(ids)s::bigint[], %(fences)s::int[], %(states)s::text[], %(statuses)s::text[], %(codes)s::int[],
             %(not_befores)s::timestamptz[]) AS u(id, fence, state, status, code, not_before)
 WHERE t.id = u.id AND t.fence = u.fence
+
+-- name: close_letters
+-- Their text cannot be opened any more: nobody will send them.
+UPDATE outbound_letter SET state = 'failed', lease_until = NULL, since = %(now)s WHERE id = ANY(%(ids)s::bigint[])

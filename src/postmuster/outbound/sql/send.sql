@@ -64,6 +64,7 @@ WITH given AS (
   ON CONFLICT (notice_no, round_no, seq) DO UPDATE
     SET state = excluded.state, reason = excluded.reason, status = excluded.status, reply_code = excluded.reply_code,
         since = excluded.since
+    WHERE EXISTS (SELECT FROM before b WHERE b.seq = d.seq)
   RETURNING d.seq, d.component_no, d.state, d.reason, d.status
 ), history AS (
   INSERT INTO outbound_history (notice_no, round_no, seq, before, state, reason, status, at)
