@@ -7,7 +7,7 @@ SHELL := /bin/bash
 .DELETE_ON_ERROR:
 MAKEFLAGS += --no-print-directory
 
-PEOPLE ?= 2000
+PEOPLE ?= 5000
 SEED ?= 1
 OUT ?= demo-out
 RELAY ?=

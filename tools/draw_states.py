@@ -10,6 +10,7 @@ first of its enumeration, or that no arrow leads to, is where a life begins; one
 from __future__ import annotations
 
 import sys
+import textwrap
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
@@ -22,6 +23,7 @@ from postmuster.outbound.states import BATCH_ARROWS, DELIVERY_ARROWS, LETTER_ARR
 from postmuster.replies.states import ANSWER_ARROWS, CASE_ARROWS
 
 PAGE = Path(__file__).resolve().parent.parent / "docs" / "states.md"
+WIDTH = 120
 HEAD = """\
 # States
 
@@ -126,7 +128,8 @@ def page() -> str:
     parts = [HEAD]
     for life in LIVES:
         source = f"`src/postmuster/{life.source}`"
-        parts.append(f"## {life.title}\n\n{life.says}\n\n```mermaid\n{drawing(life)}\n```\n\nSource: {source}.\n")
+        says = textwrap.fill(life.says, WIDTH)
+        parts.append(f"## {life.title}\n\n{says}\n\n```mermaid\n{drawing(life)}\n```\n\nSource: {source}.\n")
     return "\n".join(parts)
 
 

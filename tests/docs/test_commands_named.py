@@ -33,7 +33,11 @@ def _fault(line: str) -> str | None:
     rest = words[len(path) :]
     if not path:
         return None if not rest or rest == ["--help"] else f"there is no command {rest[0]}"
-    if getattr(_commands()[path].command, "commands", None) and rest and not (rest[0].startswith("-") or rest[0].isupper()):
+    if (
+        getattr(_commands()[path].command, "commands", None)
+        and rest
+        and not (rest[0].startswith("-") or rest[0].isupper())
+    ):
         return f"there is no command {' '.join((*path, rest[0]))}"
     unknown = [word for word in rest if word.startswith("--") and word.partition("=")[0] not in _known(path)]
     return f"{' '.join(path)} has no option {unknown[0]}" if unknown else None

@@ -193,7 +193,7 @@ def test_a_decision_says_what_it_weighed_and_fits_on_a_page(one: Page) -> None:
 
 def test_the_changelog_has_the_headings_that_operators_look_for() -> None:
     headings = _HEADING.findall(page("CHANGELOG.md").text)
-    assert headings[1] == "Unreleased" or headings[1].startswith("0.")
+    assert headings[1].startswith(("Unreleased", "0."))
     assert {"Added", "Privacy", "Migration"} <= set(headings)
 
 

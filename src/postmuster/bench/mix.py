@@ -1,11 +1,12 @@
 """The replies that reading is measured with: the organisation's mix.
 
-Of each 100: 60 plain or HTML replies as the person's own mail program writes them, 15 that quote our mail in full, 10
-automatic (absence notes), 10 delivery reports, 5 with an attachment. Half of the domains sign, as in the rehearsal.
+Of each 100: 60 plain or HTML replies (as the person's own mail program writes them, which mostly quotes; a third with
+the quote taken out), 15 that quote our mail in full, 10 automatic (absence notes), 10 delivery reports, 5 with an
+attachment. Half of the domains sign, as in the rehearsal.
 
 Each is about the very copy that its person got, and is written by the simulated organisation, which shares no code with
-the reader. On the way it gathers the trace fields of three mail systems, as real mail does; with them the median is about
-6 KB. The same people and copies give the same mails, octet for octet.
+the reader. On the way it gathers the trace fields of one to four mail systems, as real mail does; with them the median is
+about 6 KB. The same people and copies give the same mails, octet for octet.
 """
 
 from __future__ import annotations
@@ -40,9 +41,11 @@ SAID: Final = (
     (Truth.YES, 66), (Truth.YES_VARIANT, 20), (Truth.QUESTION, 6), (Truth.NOT_MINE, 4), (Truth.UNCLEAR, 4),
 )  # fmt: skip
 ATTACHED_OCTETS: Final = (12_000, 45_000)
+UNQUOTED: Final = 0.35  # of the plain and HTML replies
 ASK: Final = Ask("acknowledge")
 FIELD_END: Final = re.compile(rb"\r\n(?![ \t])")
-_TRACE: Final = 3  # mail systems on the way
+MOST_HOPS: Final = 4  # mail systems on the way
+MOST_FILTER_LINES: Final = 20  # what their filters leave
 _EXPECTED: Final = Expected(Kind.REPLY, Outcome.COUNTED)
 
 
@@ -121,7 +124,11 @@ class Mix:
             component=person.component.rpartition("/")[2], language=language, at=at, said=said, mail=mail,
             to=mail.reply_address,
         )  # fmt: skip
-        octets = write_reply(program, replace(draft, place="top") if kind == "quoting" else draft, dice)
+        if kind == "quoting":
+            draft = replace(draft, place="top")
+        elif dice.chance(UNQUOTED):
+            draft = replace(draft, place="none")
+        octets = write_reply(program, draft, dice)
         if kind == "attachment":
             octets = _with_attachment(octets, dice)
         return draft.address, (draft.to,), self._signing.sign(octets, domain)
@@ -158,8 +165,8 @@ def _with_attachment(octets: bytes, dice: Dice) -> bytes:
 def _trace(recipient: str, at: datetime, dice: Dice) -> bytes:
     """What mail systems on the way write on top of a mail: trace and filter fields. Source: RFC 5321 §4.4."""
     lines = [f"Return-Path: <relay.{dice.hexadecimal(8)}@example.net>"]
-    for hop in range(_TRACE):
-        moment = format_datetime(at + timedelta(seconds=2 * (_TRACE - hop)))
+    for hop in range(1 + dice.below(MOST_HOPS)):
+        moment = format_datetime(at + timedelta(seconds=2 * (MOST_HOPS - hop)))
         lines += [
             f"Received: from mx{hop + 1}.example.net (mx{hop + 1}.example.net [192.0.2.{10 + hop}])",
             " (using TLSv1.3 with cipher TLS_AES_256_GCM_SHA384 (256/256 bits) key-exchange X25519)",
@@ -170,7 +177,7 @@ def _trace(recipient: str, at: datetime, dice: Dice) -> bytes:
         f"X-Filter-Report: CIP:192.0.2.{dice.below(250)}; CTRY:; LANG:en; SCL:1; SRV:; IPV:NLI; SFV:NSPM; H:mx2.example.net;",
         f" PTR:; CAT:NONE; SFS:({dice.below(10**8)})({dice.below(10**8)})({dice.below(10**8)}); DIR:INB;",
         "X-Filter-Payload: " + dice.hexadecimal(64),
-        *(f" {dice.hexadecimal(72)}" for _ in range(2)),
+        *(f" {dice.hexadecimal(72)}" for _ in range(dice.below(MOST_FILTER_LINES))),
         f"X-Network-Message-Id: {dice.hexadecimal(32)}",
         "X-Spam-Status: No, score=-1.9 required=5.0 tests=[BAYES_00=-1.9]",
     ]

@@ -59,7 +59,7 @@ def draw(found: dict[str, Any]) -> str:
         grid.configure(font=FONT, background="#ffffff", padding=12)
         .configure_axis(labelColor=INK, titleColor=INK, gridColor="#d6d7d9", domainColor="#71767a", titleFontWeight="normal")
         .configure_title(color=INK, fontSize=13, anchor="start")
-        .configure_legend(labelColor=INK, titleColor=INK, title=None, orient="bottom", columns=2)
+        .configure_legend(labelColor=INK, titleColor=INK, title=None, orient="right", offset=4)
         .configure_view(stroke=None)
     )  # fmt: skip
     drawn: str = vl_convert.vegalite_to_svg(styled.to_dict(validate=False))
@@ -84,20 +84,21 @@ def _panel(values: list[dict[str, Any]], order: list[str], title: str, beside: s
     numbers = base.mark_text(color=INK, dy=-7, fontSize=12).encode(y="rate:Q", text=alt.Text("rate:Q", format=",.0f"))
     layers = [bars, numbers]
     if beside:
-        layers.append(base.mark_tick(color=BESIDE, thickness=3, size=50).encode(y="beside:Q"))
+        layers.append(base.mark_tick(color=BESIDE, thickness=3, size=50, opacity=1).encode(y="beside:Q"))
     heading = alt.TitleParams(title, subtitle=f"▬ {beside}, the same run" if beside else " ", subtitleColor=BESIDE)
     return alt.layer(*layers).properties(width=PANEL_WIDTH, height=PANEL_HEIGHT, title=heading)
 
 
 def _memory(values: list[dict[str, Any]], order: list[str]) -> alt.LayerChart:
     names = [name for name, _ in PROCESSES]
-    colours = alt.Scale(domain=names, range=["#1b1b1b", BAR, BESIDE, "#4d8055"])
+    top = max(value["mb"] for value in values) * 1.12
     base = alt.Chart(alt.InlineData(values=values)).encode(
         x=_x(order),
-        y=alt.Y("mb:Q", title=None, scale=alt.Scale(domainMin=0), axis=alt.Axis(tickCount=5)),
-        color=alt.Color("process:N", scale=colours),
+        y=alt.Y("mb:Q", title=None, scale=alt.Scale(domain=[0, top], nice=False), axis=alt.Axis(tickCount=5)),
+        color=alt.Color("process:N", scale=alt.Scale(domain=names, range=[INK, BAR, BESIDE, "#4d8055"])),
     )
-    drawn = base.mark_line().encode(strokeDash=alt.StrokeDash("process:N", sort=names, legend=None))
-    marks = base.mark_point(filled=True, size=60, opacity=1).encode(shape=alt.Shape("process:N", sort=names))
-    heading = alt.TitleParams("Peak memory of each process, MB", subtitle=" ")
-    return alt.layer(drawn, marks).properties(width=PANEL_WIDTH, height=PANEL_HEIGHT, title=heading)
+    marks = base.mark_point(filled=True, size=60, opacity=1).encode(
+        shape=alt.Shape("process:N", scale=alt.Scale(domain=names, range=["circle", "square", "triangle-up", "diamond"]))
+    )
+    heading = alt.TitleParams("Peak memory of a process, MB", subtitle=" ")
+    return alt.layer(base.mark_line(), marks).properties(width=PANEL_WIDTH, height=PANEL_HEIGHT, title=heading)

@@ -44,7 +44,6 @@ def everything(
     if as_json:
         say_json(found)
     else:
-        console.print(_table(found["sizes"]))
         say(f"Drawn: {out / 'bench.html'}, {out / 'bench.svg'}; the figures: {out / 'bench.json'}.")
 
 
@@ -136,10 +135,10 @@ def _table(sizes: Sequence[dict[str, Any]]) -> Table:
 
     table = Table(box=None, pad_edge=False)
     table.add_column("step")
-    for head in ("people", "a second", "ratio", "to"):
-        table.add_column(head, justify="left" if head == "to" else "right")
-    table.add_column("peak MB", justify="right")
-    table.add_column("fsync·pages·commit")
+    for head in ("people", "a second", "ratio", "peak MB"):
+        table.add_column(head, justify="right")
+    table.add_column("of what, a second", no_wrap=True)
+    table.add_column("fsync·pages·commit", no_wrap=True)
     for one in sizes:
         safety = "·".join(one["send"]["database"].values())
         for name, rate, beside, ratio, mb in lines(one):
@@ -149,8 +148,8 @@ def _table(sizes: Sequence[dict[str, Any]]) -> Table:
                 f"{one['people']:,}",
                 f"{rate:,.0f}",
                 f"{ratio:.2f}" if ratio is not None else "",
-                f"{beside}, {by:,.0f}" if by else "",
                 f"{mb:.0f}",
+                f"{beside} {by:,.0f}" if by else "",
                 safety,
             )
     return table

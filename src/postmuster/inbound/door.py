@@ -5,7 +5,8 @@ there (at most 64 mails, after at most 5 ms) into one transaction. Only after it
 
 Promises: any trouble is 451, want of room is 452, and 552 5.3.4 over SIZE is the only 5xx to a mail. A connection whose peer
 vanished before its reply loses nothing: the mail is committed, comes again and counts once. No address, subject or octet of
-a mail is logged. Memory is bounded: past `MAX_HELD_OCTETS` new mail is answered 452 and reading pauses.
+a mail is logged. Memory is bounded: past `MAX_HELD_OCTETS` new mail is answered 452 and reading pauses; a client that does not
+read its replies is not read either.
 
 Sources: RFC 2033, RFC 5321 §4.5.3.2.7 (time-out), RFC 3463.
 """
@@ -25,6 +26,7 @@ from postmuster.mail.lmtp import MAX_UNANSWERED, DeliveryReply, LmtpServer, Rece
 GROUP_MAILS: Final = 64
 GROUP_WAIT_S: Final = 0.005
 IDLE_TIMEOUT_S: Final = 300  # RFC 5321 §4.5.3.2.7: at least five minutes
+WATCH_S: Final = 1.0  # between two looks at the silent
 MAX_CONNECTIONS: Final = 200
 MAX_HELD_OCTETS: Final = 512 * 1024 * 1024  # octets of mail in memory over all connections
 
@@ -49,6 +51,8 @@ class _Dialog(asyncio.Protocol):
         self.transport: asyncio.Transport | None = None
         self.last_heard = 0.0
         self._is_paused = False
+        self._is_choked = False  # the client does not take its replies
+        self._held = 0  # octets the door counts for this dialog
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = cast(asyncio.Transport, transport)  # uvloop's are none by class, only by shape
@@ -67,7 +71,11 @@ class _Dialog(asyncio.Protocol):
         for mail in mails:
             self._door.queue.put_nowait(_Waiting(self, mail))
         self.flush()
-        should_pause = self.server.unanswered >= MAX_UNANSWERED or self._door.is_full
+        self._recount()
+        self._pause_or_go_on()
+
+    def _pause_or_go_on(self) -> None:
+        should_pause = self.server.unanswered >= MAX_UNANSWERED or self._door.is_full or self._is_choked
         if self.transport is not None and should_pause != self._is_paused and not self.transport.is_closing():
             (self.transport.pause_reading if should_pause else self.transport.resume_reading)()
             self._is_paused = should_pause
@@ -81,12 +89,27 @@ class _Dialog(asyncio.Protocol):
         if self.server.has_ended:
             self.transport.close()
 
+    def pause_writing(self) -> None:
+        self._is_choked = True
+        self._pause_or_go_on()
+
+    def resume_writing(self) -> None:
+        self._is_choked = False
+        self._pause_or_go_on()
+
     def eof_received(self) -> bool:
         return False
 
     def connection_lost(self, exc: Exception | None) -> None:
         self.transport = None
+        self._recount()
         self._door.forget(self)
+
+    def _recount(self) -> None:
+        """Tell the door what this dialog holds now; nothing once its connection is gone and its mails are committed."""
+        held = 0 if self.transport is None else self.server.held_octets
+        self._door.held_octets += held - self._held
+        self._held = held
 
 
 class Door:
@@ -103,12 +126,12 @@ class Door:
         self._open: set[_Dialog] = set()
         self._server: asyncio.Server | None = None
         self._tasks: list[asyncio.Task[None]] = []
-        self._held = 0
+        self.held_octets = 0
         self._thread = ThreadPoolExecutor(1, "intake-commit")  # one thread, one database connection
 
     @property
     def is_full(self) -> bool:
-        return self._held > MAX_HELD_OCTETS
+        return self.held_octets > MAX_HELD_OCTETS
 
     async def listen(self, host: str, port: int) -> int:
         """Open the port; returns its number."""
@@ -152,10 +175,9 @@ class Door:
         return group
 
     async def _watch(self) -> None:
-        """Hang up on the silent, and keep count of what is held."""
+        """Hang up on the silent, and let go of half-received mail when memory is short."""
         while True:
-            await asyncio.sleep(1)
-            self._held = sum(dialog.server.held_octets for dialog in self._open)
+            await asyncio.sleep(WATCH_S)
             for dialog in list(self._open):
                 if self.is_full:
                     dialog.server.shed()

@@ -4,7 +4,8 @@ A relay keeps a few connections to the submission service open and shares one qu
 nothing: what became of a message is what `mail.smtp.SmtpClient` says. A connection that ended is opened again once; where no
 connection can be made the messages that never left are *not executed*, and stay pending in the book.
 
-Promises: `submit` returns exactly one outcome for each message given. A time-out counts as a lost connection.
+Promises: `submit` returns exactly one outcome for each message given. A time-out, for reading or for writing, counts as a lost
+connection. What was settled stays settled, whatever the connection does next.
 Limits: the constants below. Sources: RFC 5321 §4.5.3.2 (time-outs; ours are shorter where only our own relay waits).
 """
 
@@ -21,11 +22,7 @@ import uvloop
 from postmuster.mail.smtp import Ended, Ready, Settled, SmtpClient
 from postmuster.mail.submission import Envelope, Outcome, OutcomeKind, Stage
 
-CONNECT_TIMEOUT_S: Final = 10
-REPLY_TIMEOUT_S: Final = 60  # every stage but the end of the data
-BODY_TIMEOUT_S: Final = 600  # RFC 5321 §4.5.3.2.6: a relay may work before it says 250
 READ_OCTETS: Final = 65_536
-QUIT_TIMEOUT_S: Final = 2
 FRESH_TRIES: Final = 3  # fresh dialogs that end with their first message before a window is given up
 
 _NOT_EXECUTED: Final = Outcome(OutcomeKind.NOT_EXECUTED, None, None, Stage.PREPARE)
@@ -47,11 +44,25 @@ class RelayAddress:
     ehlo_name: str
 
 
+@dataclass(frozen=True, slots=True)
+class Timeouts:
+    """How long the relay may take, in seconds."""
+
+    connect_s: float = 10
+    reply_s: float = 60  # every stage but the end of the data
+    body_s: float = 600  # RFC 5321 §4.5.3.2.6: a relay may work before it says 250
+    quit_s: float = 2
+
+
+_USUAL: Final = Timeouts()
+
+
 class _Connection:
     """One socket and its dialog."""
 
-    def __init__(self, address: RelayAddress) -> None:
+    def __init__(self, address: RelayAddress, timeouts: Timeouts) -> None:
         self._address = address
+        self._timeouts = timeouts
         self._dialog = SmtpClient(address.ehlo_name)
         self._reader: asyncio.StreamReader | None = None
         self._writer: asyncio.StreamWriter | None = None
@@ -65,7 +76,7 @@ class _Connection:
         """Connect and say EHLO; False when the relay is not there or does not want us now."""
         try:
             connecting = asyncio.open_connection(self._address.host, self._address.port, limit=READ_OCTETS)
-            self._reader, self._writer = await asyncio.wait_for(connecting, CONNECT_TIMEOUT_S)
+            self._reader, self._writer = await asyncio.wait_for(connecting, self._timeouts.connect_s)
         except (OSError, TimeoutError):
             return False
         while not self._dialog.has_ended:
@@ -81,7 +92,7 @@ class _Connection:
         while True:
             for event in events:
                 if isinstance(event, Settled) and event.key == message.key:
-                    await self._flush()
+                    await self._flush_quietly()
                     self.has_carried = self.has_carried or event.outcome.kind is OutcomeKind.ACCEPTED
                     return event.outcome
             events = await self._exchange()
@@ -90,13 +101,20 @@ class _Connection:
         """Write what is to be written, read what comes; a silent or broken connection is lost."""
         if self._reader is None:
             return self._dialog.lost()
+        limit_s = self._timeouts.body_s if self._dialog.awaited_stage is Stage.BODY else self._timeouts.reply_s
         try:
-            await self._flush()
-            limit = BODY_TIMEOUT_S if self._dialog.awaited_stage is Stage.BODY else REPLY_TIMEOUT_S
-            octets = await asyncio.wait_for(self._reader.read(READ_OCTETS), limit)
+            await asyncio.wait_for(self._flush(), limit_s)
+            octets = await asyncio.wait_for(self._reader.read(READ_OCTETS), limit_s)
         except (OSError, TimeoutError):
             octets = b""
         return self._dialog.receive(octets) if octets else self._dialog.lost()
+
+    async def _flush_quietly(self) -> None:
+        """Write what follows a settled message (RSET); a connection that breaks by it is not used again."""
+        try:
+            await asyncio.wait_for(self._flush(), self._timeouts.reply_s)
+        except (OSError, TimeoutError):
+            self._dialog.lost()
 
     async def _flush(self) -> None:
         output = self._dialog.take_output()
@@ -109,9 +127,9 @@ class _Connection:
         if self.is_usable:
             self._dialog.quit()
             try:
-                await self._flush()
+                await asyncio.wait_for(self._flush(), self._timeouts.quit_s)
                 if self._reader is not None:
-                    await asyncio.wait_for(self._reader.read(READ_OCTETS), QUIT_TIMEOUT_S)
+                    await asyncio.wait_for(self._reader.read(READ_OCTETS), self._timeouts.quit_s)
             except (OSError, TimeoutError):
                 pass
         self.drop()
@@ -125,8 +143,9 @@ class _Connection:
 class _Connections:
     """A few connections to one relay; live inside one event loop."""
 
-    def __init__(self, address: RelayAddress, connections: int) -> None:
+    def __init__(self, address: RelayAddress, connections: int, timeouts: Timeouts) -> None:
         self._address = address
+        self._timeouts = timeouts
         self._count = max(1, connections)
         self._idle: list[_Connection] = []
 
@@ -162,7 +181,7 @@ class _Connections:
             if connection.is_usable:
                 return connection
             connection.drop()
-        fresh = _Connection(self._address)
+        fresh = _Connection(self._address, self._timeouts)
         return fresh if await fresh.open() else None
 
     async def close(self) -> None:
@@ -174,9 +193,9 @@ class _Connections:
 class Relay:
     """The relay as a sender's thread uses it: a window in, its outcomes out. A context manager; leaving says QUIT."""
 
-    def __init__(self, address: RelayAddress, connections: int) -> None:
+    def __init__(self, address: RelayAddress, connections: int, timeouts: Timeouts = _USUAL) -> None:
         self._runner = asyncio.Runner(loop_factory=uvloop.new_event_loop)
-        self._connections = _Connections(address, connections)
+        self._connections = _Connections(address, connections, timeouts)
 
     def submit(self, messages: Sequence[Submission]) -> dict[int, Outcome]:
         """Hand a window over; returns exactly one outcome a key."""

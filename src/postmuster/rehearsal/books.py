@@ -6,6 +6,7 @@ learns of it by the relay's report, and the pairs are drawn up so.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 
 from postmuster.base import sql
@@ -142,7 +143,5 @@ def _reply_checks(agreement: Agreement, offered: int, refused: int) -> Iterator[
     yield _equal(
         "No forged, forwarded, marked or repeated mail counts, and no choice nobody made.", 0, agreement.wrongly_counted
     )
-    share = agreement.to_a_person / agreement.mails if agreement.mails else 0.0
-    yield Check(
-        "At least a tenth of the replies went before a person.", share >= MIN_TO_A_PERSON, share, MIN_TO_A_PERSON
-    )
+    least, given = math.ceil(agreement.mails * MIN_TO_A_PERSON), agreement.to_a_person
+    yield Check("At least a tenth of the replies went before a person.", given >= least, given, least)

@@ -105,7 +105,9 @@ def _checks(report: OrganisationReport, words: Words) -> RenderableType:
     grid.add_column(overflow="fold")
     grid.add_column(justify="right", no_wrap=True)
     for check in report.checks:
-        sign = "=" if check.left == check.right else "≠"
+        sign = (
+            "=" if check.left == check.right else "≠" if not check.holds else ">" if check.left > check.right else "<"
+        )
         grid.add_row(
             mark(check.holds), Text(shown(check.sentence)), f"{number(check.left)} {sign} {number(check.right)}"
         )

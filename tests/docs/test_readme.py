@@ -1,0 +1,108 @@
+"""The README shows what is there, and its commands can be typed from the first to the last."""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+import subprocess
+import sys
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from tests.docs.pages import ROOT, page
+
+from postmuster.base.clock import SteppedClock
+from postmuster.settings import CLOCK_VARIABLE, DATABASE_VARIABLE, ROLE_VARIABLE, SETTINGS_VARIABLE
+
+COMMAND = Path(sys.executable).with_name("postmuster")
+LEFT_OUT = "…"
+STAYS = ("up",)  # does not end by itself
+# Exit codes other than 0, by command: at that moment two approvals are missing.
+NOT_YET = {("notice", "check"): 1}
+IN_TIME = datetime(2027, 3, 1, 9, 0, tzinfo=UTC)  # before the deadline of the example
+LIMIT_S = 120
+
+
+def _block(language: str) -> list[str]:
+    return [block for found, block in page("README.md").blocks if found == language]
+
+
+def _commands() -> list[list[str]]:
+    """The arguments of every `postmuster` line, in order."""
+    lines = "".join(_block("sh")).replace("\\\n", " ").splitlines()
+    return [shlex.split(line, comments=True)[1:] for line in lines if line.startswith("postmuster ")]
+
+
+def _example(name: str) -> str:
+    [example] = [block for language, block in page(name).blocks if language == "toml"][:1]
+    return example
+
+
+def test_the_first_screen_is_what_the_demo_prints() -> None:
+    printed = (ROOT / "docs" / "figures" / "demo.txt").read_text(encoding="utf-8").splitlines()
+    shown = [line.rstrip() for line in _block("text")[0].splitlines()]
+    rest = iter(line.rstrip() for line in printed)
+    assert [line for line in shown if line != LEFT_OUT and line not in rest] == []
+    assert len(shown) > 15
+
+
+def test_the_first_screen_comes_first() -> None:
+    text = page("README.md").text
+    assert text.index("```text") < text.index("docs/figures/reach.svg") < text.index("## Two commands")
+    assert len(text[: text.index("## Two commands")].splitlines()) <= 60
+
+
+def test_the_columns_of_the_roster_are_those_that_are_read() -> None:
+    feed = (ROOT / "src/postmuster/roster/feed.py").read_text(encoding="utf-8")
+    [csv] = _block("csv")
+    columns = re.search(r"^COLUMNS: Final = \((.*?)\)", feed, re.MULTILINE | re.DOTALL)
+    assert columns is not None
+    assert csv.splitlines()[0].split(",") == re.findall(r'"(\w+)"', columns[1])
+
+
+@pytest.fixture
+def muster(tmp_path: Path) -> Iterator[tuple[Path, dict[str, str]]]:
+    """A folder with what the README asks a reader to write, and the environment of its commands."""
+    folder = tmp_path / "my muster"
+    folder.mkdir()
+    (folder / "people.csv").write_text(_block("csv")[0], encoding="utf-8")
+    (folder / "notice.toml").write_text(_example("docs/notice-file.md"), encoding="utf-8")
+    (folder / "assessment.toml").write_text(_example("docs/assessment-file.md"), encoding="utf-8")
+    (folder / "body.md").write_text("Dear {name},\n\nyou may leave service by {deadline}.\n", encoding="utf-8")
+    SteppedClock(folder / "clock").set(IN_TIME)
+    kept = {name: value for name, value in os.environ.items() if name not in (DATABASE_VARIABLE, ROLE_VARIABLE)}
+    environment = kept | {SETTINGS_VARIABLE: str(folder / "postmuster.toml"), CLOCK_VARIABLE: str(folder / "clock")}
+    environment.pop("DJANGO_SETTINGS_MODULE", None)
+    yield folder, environment
+    remove = [sys.executable, "-m", "postmuster.runtime.postgres", "remove", "var"]
+    subprocess.run(remove, cwd=folder, env=environment, check=True, capture_output=True, timeout=LIMIT_S)
+
+
+@pytest.mark.slow
+def test_every_command_can_be_typed_in_order(muster: tuple[Path, dict[str, str]]) -> None:
+    folder, environment = muster
+    typed = 0
+    for words in _commands():
+        if words[0] in STAYS:
+            continue
+        done = subprocess.run(
+            [COMMAND, *words], cwd=folder, env=environment, capture_output=True, text=True, timeout=LIMIT_S, check=False
+        )
+        said = done.stdout + done.stderr
+        assert (words, done.returncode, said) == (words, NOT_YET.get(tuple(words[:2]), 0), said)
+        assert "mistake of ours" not in said
+        typed += 1
+    assert typed > 12
+    status = subprocess.run(
+        [COMMAND, "notice", "list"],
+        cwd=folder,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=LIMIT_S,
+        check=True,
+    )
+    assert "released" in status.stdout
