@@ -32,6 +32,7 @@ from postmuster.base.clock import SteppedClock
 from postmuster.base.errors import Defect, Refused, Transient
 from postmuster.bench import children
 from postmuster.bench.children import Child
+from postmuster.bench.yardsticks import SECONDS
 from postmuster.jobs.desk import Desk, open_desk
 from postmuster.mail import dkim
 from postmuster.notices import actions as notices
@@ -71,6 +72,7 @@ class House:
     people: list[Person]
     people_csv: Path
     signing: Signing
+    yardstick_s: float
 
     def crew(self, tell: Tell) -> Crew:
         """Our processes, not yet started; what they say goes to a file."""
@@ -87,7 +89,7 @@ class House:
 
 
 @contextmanager
-def open_house(out: Path, *, people: int, sign: str, tell: Tell) -> Iterator[House]:
+def open_house(out: Path, *, people: int, sign: str, tell: Tell, yardstick_s: float = SECONDS) -> Iterator[House]:
     """Make a fresh installation in `out/house`; leaving stops and removes it, with all its data."""
     if database_url():
         raise Refused("A measurement fills a database of its own; nothing was done; unset DATABASE_URL.")
@@ -107,7 +109,9 @@ def open_house(out: Path, *, people: int, sign: str, tell: Tell) -> Iterator[Hou
             staff = create_people(people, SEED)
             roster = folder / "people.csv"
             write_people_csv(staff, roster)
-            yield House(folder, settings, clock, open_desk(settings, clock), sink, staff, roster, signing)
+            yield House(
+                folder, settings, clock, open_desk(settings, clock), sink, staff, roster, signing, yardstick_s
+            )  # fmt: skip
     finally:
         connections.close_all()
         _remove(folder)

@@ -18,6 +18,8 @@ FONT: Final = "Liberation Sans, Arial, Helvetica, sans-serif"
 INK: Final = "#1b1b1b"
 BAR: Final = "#2378c3"
 BESIDE: Final = "#b3541e"
+SHAPES: Final = ("circle", "square", "triangle-up", "diamond")
+LEGEND: Final = alt.Legend(title=None, orient="bottom-right", offset=8)
 SCALE: Final = 2  # pixels of the PNG to one of the plot
 TITLES: Final = {
     "load": "Load: people a second",
@@ -54,12 +56,13 @@ def draw(found: dict[str, Any]) -> str:
         for size, (_, steps) in zip(order, rows, strict=True)
     ]
     panels.append(_memory(memory, order))
-    grid = alt.vconcat(*(alt.hconcat(*panels[at : at + COLUMNS]) for at in range(0, len(panels), COLUMNS)))
+    rows_of = [alt.hconcat(*panels[at : at + COLUMNS]) for at in range(0, len(panels), COLUMNS)]
+    grid = alt.vconcat(*(row.resolve_legend(color="independent", shape="independent") for row in rows_of))
     styled = (
         grid.configure(font=FONT, background="#ffffff", padding=12)
         .configure_axis(labelColor=INK, titleColor=INK, gridColor="#d6d7d9", domainColor="#71767a", titleFontWeight="normal")
         .configure_title(color=INK, fontSize=13, anchor="start")
-        .configure_legend(labelColor=INK, titleColor=INK, title=None, orient="right", offset=4)
+        .configure_legend(labelColor=INK)
         .configure_view(stroke=None)
     )  # fmt: skip
     drawn: str = vl_convert.vegalite_to_svg(styled.to_dict(validate=False))
@@ -95,10 +98,10 @@ def _memory(values: list[dict[str, Any]], order: list[str]) -> alt.LayerChart:
     base = alt.Chart(alt.InlineData(values=values)).encode(
         x=_x(order),
         y=alt.Y("mb:Q", title=None, scale=alt.Scale(domain=[0, top], nice=False), axis=alt.Axis(tickCount=5)),
-        color=alt.Color("process:N", scale=alt.Scale(domain=names, range=[INK, BAR, BESIDE, "#4d8055"])),
+        color=alt.Color("process:N", scale=alt.Scale(domain=names, range=[INK, BAR, BESIDE, "#4d8055"]), legend=LEGEND),
     )
     marks = base.mark_point(filled=True, size=60, opacity=1).encode(
-        shape=alt.Shape("process:N", scale=alt.Scale(domain=names, range=["circle", "square", "triangle-up", "diamond"]))
+        shape=alt.Shape("process:N", scale=alt.Scale(domain=names, range=list(SHAPES)), legend=LEGEND)
     )
-    heading = alt.TitleParams("Peak memory of a process, MB", subtitle=" ")
+    heading = alt.TitleParams("Memory of a process, MB", subtitle="the most at any moment")
     return alt.layer(base.mark_line(), marks).properties(width=PANEL_WIDTH, height=PANEL_HEIGHT, title=heading)

@@ -36,9 +36,9 @@ _KINDS: Final = "SELECT kind, count(*) FROM replies_reply GROUP BY kind"
 _ANSWERED: Final = "SELECT count(*) FROM replies_answer"
 
 
-def bench_read(people: int, *, out: Path, tell: Tell) -> dict[str, Any]:
+def bench_read(people: int, *, out: Path, tell: Tell, yardstick_s: float = yardsticks.SECONDS) -> dict[str, Any]:
     """Measure `people` replies in a fresh installation of so many people who got a mail."""
-    with open_house(out, people=people, sign="ed25519", tell=tell) as house:
+    with open_house(out, people=people, sign="ed25519", tell=tell, yardstick_s=yardstick_s) as house:
         load_only(house)
         return measure_read(house, send_only(house, tell), people, tell)
 
@@ -55,9 +55,9 @@ def measure_read(house: House, of: RoundRef, replies: int, tell: Tell) -> dict[s
     yardsticks.write_spool(spool, (mail.octets for mail in islice(mails, SPOOLED)))
     rests(house)
     tell("Measuring the yardstick of reading …")
-    before = yardsticks.email_default_per_s(spool)
+    before = yardsticks.email_default_per_s(spool, house.yardstick_s)
     found = _take_in(house, mails, tell) | _digest(house, len(mails), tell)
-    after = yardsticks.email_default_per_s(spool)
+    after = yardsticks.email_default_per_s(spool, house.yardstick_s)
     return _figures(house, mails, found, (before + after) / 2)
 
 

@@ -57,10 +57,12 @@ class Copied:
     octets: bytes
 
 
-def bench_send(people: int, sign: str, *, out: Path, tell: Tell) -> dict[str, Any]:
+def bench_send(
+    people: int, sign: str, *, out: Path, tell: Tell, yardstick_s: float = yardsticks.SECONDS
+) -> dict[str, Any]:
     """Measure in a fresh installation. Raises `Refused` for a signer that is not installed."""
     refuse_signer(sign)
-    with open_house(out, people=people, sign=sign, tell=tell) as house:
+    with open_house(out, people=people, sign=sign, tell=tell, yardstick_s=yardstick_s) as house:
         load_only(house)
         return measure_send(house, sign, tell)[0]
 
@@ -84,12 +86,15 @@ def measure_send(house: House, sign: str, tell: Tell) -> tuple[dict[str, Any], R
     keys.write_new(key, dkim.make_key(dkim.SigningAlgorithm.RSA_SHA256))
     port = int(house.sink.said)
     tell("Measuring the yardsticks of sending …")
-    rsa, naive = [yardsticks.rsa_per_s()], [yardsticks.naive_per_s(port, words, key)]
+    rsa, naive = (
+        [yardsticks.rsa_per_s(house.yardstick_s)],
+        [yardsticks.naive_per_s(port, words, key, house.yardstick_s)],
+    )
     with house.crew(tell) as crew:
         crew.start(intake=False)
         found, of = _send(house, notice_no, crew, tell)
-    rsa.append(yardsticks.rsa_per_s())
-    naive.append(yardsticks.naive_per_s(port, words, key))
+    rsa.append(yardsticks.rsa_per_s(house.yardstick_s))
+    naive.append(yardsticks.naive_per_s(port, words, key, house.yardstick_s))
     return _figures(house, sign, found, of, sum(rsa) / 2, sum(naive) / 2), of
 
 

@@ -87,7 +87,7 @@ class Count:
 
 def message_id(message: bytes) -> bytes:
     """Find the Message-ID of a message, without brackets; empty where there is none."""
-    head = message[: message.find(b"\r\n\r\n") + 2]
+    head = message.partition(b"\r\n\r\n")[0]
     start = head.find(_USUAL_FIELD)
     if start >= 0:
         end = head.find(b">", start)

@@ -22,13 +22,16 @@ from postmuster.cli.session import note, prepare_django, say, say_json
 app = typer.Typer(no_args_is_help=True, add_completion=False, rich_markup_mode=None)
 People = Annotated[int, typer.Option(help="How many people the organisation has.")]
 Out = Annotated[Path, typer.Option(help="A folder for the installation that is measured, and for what is drawn.")]
+Beside = Annotated[float, typer.Option("--yardstick-s", min=0.05, help="How many seconds each yardstick is measured.")]
 OUT = Path("bench-out")
+BESIDE_S = 1.5
 
 
 @app.command("all")
 def everything(
     sizes: Annotated[str, typer.Option(help="How many people, several sizes.")] = "2000,20000,200000",
     out: Out = OUT,
+    yardstick_s: Beside = BESIDE_S,
     as_json: AsJson = False,
 ) -> None:
     """Measure load, expand, send, intake and digest at several sizes; leaves bench.json, bench.svg and bench.html."""
@@ -39,7 +42,12 @@ def everything(
     _warn(growth.BUSY_LOAD)
     console = Console(stderr=as_json)
     found = growth.bench_all(
-        chosen, out=out, now=SystemClock().now(), tell=note, heard=lambda one: console.print(_table([one]))
+        chosen,
+        out=out,
+        now=SystemClock().now(),
+        tell=note,
+        heard=lambda one: console.print(_table([one])),
+        yardstick_s=yardstick_s,
     )
     if as_json:
         say_json(found)
@@ -52,6 +60,7 @@ def send(
     people: People = 20_000,
     sign: Annotated[str, typer.Option(help="openssl, ifma, ed25519 or none.")] = "openssl",
     out: Out = OUT,
+    yardstick_s: Beside = BESIDE_S,
     as_json: AsJson = False,
 ) -> None:
     """Measure sending: signed mails a second, beside RSA signing alone and the loop a user would write."""
@@ -60,18 +69,18 @@ def send(
     from postmuster.bench.send import bench_send
 
     growth.refuse_size(people)
-    _say(bench_send(people, sign, out=out, tell=note), as_json=as_json)
+    _say(bench_send(people, sign, out=out, tell=note, yardstick_s=yardstick_s), as_json=as_json)
 
 
 @app.command()
-def read(people: People = 20_000, out: Out = OUT, as_json: AsJson = False) -> None:
+def read(people: People = 20_000, out: Out = OUT, yardstick_s: Beside = BESIDE_S, as_json: AsJson = False) -> None:
     """Measure reading: replies a second through the door and through the digest, beside the standard parser."""
     prepare_django()
     from postmuster.bench import growth
     from postmuster.bench.read import bench_read
 
     growth.refuse_size(people)
-    _say(bench_read(people, out=out, tell=note), as_json=as_json)
+    _say(bench_read(people, out=out, tell=note, yardstick_s=yardstick_s), as_json=as_json)
 
 
 @app.command()

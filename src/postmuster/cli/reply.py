@@ -72,6 +72,16 @@ def read_files(
         raise typer.Exit(1)
 
 
+@app.command("import")
+def import_files(
+    path: Annotated[Path, typer.Argument(help="An mbox file, a Maildir, or a folder of .eml files.")],
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON value on one line.")] = False,
+) -> None:
+    """Take in mail from a mailbox, as if it had come through the door. What comes twice counts once."""
+    importlib.import_module("postmuster.cli.session").prepare_django("intake")
+    importlib.import_module("postmuster.cli.reply_import").import_mail(path, as_json=as_json)
+
+
 def _write(text: str) -> None:
     sys.stdout.buffer.write(text.encode("utf-8", "replace") + b"\n")
     sys.stdout.buffer.flush()
