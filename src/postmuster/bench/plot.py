@@ -79,7 +79,7 @@ def _x(order: list[str]) -> alt.X:
     return alt.X("people:N", sort=order, title="people", axis=alt.Axis(labelAngle=0))
 
 
-def _panel(values: list[dict[str, Any]], order: list[str], title: str, beside: str) -> alt.LayerChart:
+def _panel(values: list[dict[str, Any]], order: list[str], title: str, beside: str) -> alt.LayerChart | alt.FacetChart:
     base = alt.Chart(alt.InlineData(values=values)).encode(x=_x(order))
     top = max(max(value["rate"], value["beside"] or 0) for value in values) * 1.12
     y = alt.Scale(domain=[0, top], nice=False)
@@ -92,7 +92,7 @@ def _panel(values: list[dict[str, Any]], order: list[str], title: str, beside: s
     return alt.layer(*layers).properties(width=PANEL_WIDTH, height=PANEL_HEIGHT, title=heading)
 
 
-def _memory(values: list[dict[str, Any]], order: list[str]) -> alt.LayerChart:
+def _memory(values: list[dict[str, Any]], order: list[str]) -> alt.LayerChart | alt.FacetChart:
     names = [name for name, _ in PROCESSES]
     top = max(value["mb"] for value in values) * 1.12
     base = alt.Chart(alt.InlineData(values=values)).encode(

@@ -8,8 +8,8 @@ Promises: a message is counted before its 250 is written. What came twice is kno
 hash: a million messages take about 90 MB, and the chance that two different ones are taken for one is below 1 in
 30 million at a million messages.
 Limits: listens on the loopback only. No TLS, no AUTH, no BDAT; answers commands in order and checks of their order only
-that DATA has a recipient. One process takes about 25,000 messages of 4 KB a second on one core (measured by its own CPU
-time, 2 pipelined connections, 2.6 GHz): `cpu_s` stands in each report, so that a reader can see that it was not the limit.
+that DATA has a recipient. One process takes 50,000 to 75,000 messages of 7 KB a second of its own CPU time (1 to 4
+connections, 2.6 GHz): `cpu_s` stands in each report, so that a reader can see that it was not the limit.
 
 Sources: RFC 5321 §4.1.1, RFC 2920 (PIPELINING), RFC 1870 (SIZE), RFC 3461 (DSN), RFC 2034 (ENHANCEDSTATUSCODES).
 """

@@ -20,6 +20,7 @@ import time
 from collections.abc import Callable, Iterator
 from email import policy
 from email.message import EmailMessage
+from email.utils import localtime, make_msgid
 from itertools import cycle
 from pathlib import Path
 from typing import Final
@@ -55,7 +56,8 @@ def email_default_per_s(spool: Path, seconds: float = SECONDS) -> float:
 
 
 def _summed(*arguments: str, copies: int | None = None) -> float:
-    return round(sum(one["per_s"] for one in children.at_once("yardsticks", *arguments, copies=copies)), 1)
+    rates = [float(one["per_s"]) for one in children.at_once("yardsticks", *arguments, copies=copies)]
+    return round(sum(rates), 1)
 
 
 def write_spool(file: Path, mails: Iterator[bytes]) -> None:
@@ -100,8 +102,8 @@ def send_naively(port: str, words: str, key: str) -> Iterator[None]:
             message["From"] = "Office of Staff Affairs <staff-affairs@agency.example>"
             message["To"] = f"Person {number} <person.{number}@rivers.agency.example>"
             message["Subject"] = "Test of our mail: did this reach you?"
-            message["Date"] = email.utils.localtime()
-            message["Message-ID"] = email.utils.make_msgid(domain="agency.example")
+            message["Date"] = localtime()
+            message["Message-ID"] = make_msgid(domain="agency.example")
             message["Reply-To"] = f"reply+{number}@reply.agency.example"
             message.set_content(wording["text"].replace("{name}", f"Person {number}"))
             message.add_alternative(wording["html"].replace("{name}", f"Person {number}"), subtype="html")

@@ -29,6 +29,7 @@ COMMANDS: Final[dict[str, tuple[str, str, bool, str]]] = {
     "person": ("person", "app", True, "One person: what was sent, answered, looked at"),
     "assessment": ("assessment", "app", True, "Privacy assessments: publish, list"),
     "notice": ("notice", "app", True, "Notices: draft, check, preview, approve, release, status, pause, stop"),
+    "report": ("report", "report", True, "Write the report page of everything that was released"),
     "reply": ("reply", "app", False, "Replies: read files, import mailboxes"),
     "case": ("case", "app", True, "What only a person can decide: list, show, decide"),
     "election": ("election", "app", True, "Elections: list"),

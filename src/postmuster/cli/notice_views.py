@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
+from dataclasses import replace
 from typing import Annotated
 
 import typer
@@ -49,9 +50,11 @@ def status(
         return
     with Live(terminal.status_view(figures), console=console, auto_refresh=False) as live:
         while figures.state not in FINAL:
+            before, began = figures.count(State.PENDING), time.monotonic()
             time.sleep(LOOK_S)
-            figures = reports.notice_figures(notice_no, now=session.now)
-            live.update(terminal.status_view(figures), refresh=True)
+            figures = reports.notice_figures(notice_no, now=session.now, breakdowns=False)
+            rate = (before - figures.count(State.PENDING)) / (time.monotonic() - began)
+            live.update(terminal.status_view(replace(figures, rate_per_s=max(rate, 0.0))), refresh=True)
 
 
 def deliveries(
@@ -66,7 +69,8 @@ def deliveries(
     if as_json:
         say_json([terminal.delivery_json(row) for row in rows])
     elif csv:
-        print(terminal.deliveries_csv(rows), end="")
+        for line in terminal.csv_lines(rows):
+            print(line, end="")
     else:
         Console().print(terminal.deliveries_view(rows))
 

@@ -162,8 +162,8 @@ def _claims(settings: Settings) -> tuple[Parameter, ...]:
     return (
         Parameter(
             "header_checks",
-            f'regexp:{{ {{ /^Authentication-Results:[[:space:]]*"?{pattern}"?[[:space:];(\\/]/ IGNORE }}, '
-            f'{{ /^Authentication-Results:[[:space:]]*"?{pattern}"?$/ IGNORE }} }}',
+            # $$ stands for $: main.cf expands what follows a single one.
+            f'regexp:{{ {{ /^Authentication-Results:[[:space:]]*"?{pattern}"?([[:space:];(\\/]|$$)/ IGNORE }} }}',
             f"Postmuster believes results signed with the name {name}. Whoever else writes it is lying: the field is taken "
             "off (RFC 8601 §5). Filters (milters) write theirs afterwards. If a content filter hands mail back to Postfix, its "
             "service needs `-o receive_override_options=no_header_body_checks`.",
