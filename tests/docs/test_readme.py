@@ -12,13 +12,33 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from tests.docs.pages import ROOT, page
+from tests.docs.pages import ROOT, page, tool
 
 from postmuster.base.clock import SteppedClock
 from postmuster.settings import CLOCK_VARIABLE, DATABASE_VARIABLE, ROLE_VARIABLE, SETTINGS_VARIABLE
 
 COMMAND = Path(sys.executable).with_name("postmuster")
-LEFT_OUT = "…"
+# The form of what a demo prints, one line of each kind.
+PRINTED = """\
+The Commonwealth of Example
+
+Notice    Audience = Delivered
+n1 Test         10 =        10
+
+What came back  n1
+Reply            7
+
+Meant      Replies  Read right
+──────────────────────────────
+Decline          1           1
+Delay dsn        1           1
+
+✓ n1: the audience is the sum of its states. 10 = 10
+✗ n1: nobody got a copy twice.               0 ≠ 1
+No: 1 of 27 checks do not hold.
+
+How long it took: Send 1.0 s
+"""
 STAYS = ("up",)  # does not end by itself
 # Exit codes other than 0, by command: at that moment two approvals are missing.
 NOT_YET = {("notice", "check"): 1}
@@ -42,11 +62,34 @@ def _example(name: str) -> str:
 
 
 def test_the_first_screen_is_what_the_demo_prints() -> None:
-    printed = (ROOT / "docs" / "figures" / "demo.txt").read_text(encoding="utf-8").splitlines()
-    shown = [line.rstrip() for line in _block("text")[0].splitlines()]
-    rest = iter(line.rstrip() for line in printed)
-    assert [line for line in shown if line != LEFT_OUT and line not in rest] == []
-    assert len(shown) > 15
+    printed = (ROOT / "docs" / "figures" / "demo.txt").read_text(encoding="utf-8")
+    assert _block("text")[0].rstrip("\n") == tool("show_demo").excerpt(printed)
+
+
+def test_every_line_shown_is_one_that_the_demo_prints() -> None:
+    shown = tool("show_demo").excerpt(PRINTED)
+    rest = iter(PRINTED.splitlines())
+    assert [line for line in shown.splitlines() if line not in ("", "…") and line not in rest] == []
+    assert "Delay dsn" not in shown
+    assert "How long" not in shown
+    assert "No: 1 of 27" in shown
+
+
+def test_a_demo_of_another_form_is_not_shown_at_all() -> None:
+    with pytest.raises(ValueError, match="Meant"):
+        tool("show_demo").excerpt(PRINTED.replace("Meant", "Said"))
+
+
+def test_the_tool_says_when_the_readme_is_old(monkeypatch: pytest.MonkeyPatch, tmp_path, capsys) -> None:  # type: ignore[no-untyped-def]
+    showing = tool("show_demo")
+    for name, text in (("README", "# A\n\n```text\nanother demo\n```\n"), ("PRINTED", PRINTED)):
+        (tmp_path / name).write_text(text, encoding="utf-8")
+        monkeypatch.setattr(showing, name, tmp_path / name)
+    assert showing.main(["--check"]) == 1
+    assert "tools/show_demo.py" in capsys.readouterr().err
+    assert showing.main([]) == 0
+    assert showing.main(["--check"]) == 0
+    assert "another demo" not in (tmp_path / "README").read_text(encoding="utf-8")
 
 
 def test_the_first_screen_comes_first() -> None:

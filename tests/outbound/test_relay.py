@@ -226,7 +226,6 @@ def test_a_refusal_is_kept_when_the_server_hangs_up_right_after_it() -> None:
     def refuse_and_hang_up(line: Line, verb: bytes, reply: bytes) -> None:
         if verb == b"BODY":
             line.write(b"550 5.7.1 No\r\n")
-            line.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\x01\x00\x00\x00\x00\x00\x00\x00")
             raise _Closed
         line.write(reply)
 

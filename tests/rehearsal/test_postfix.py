@@ -80,7 +80,7 @@ class Door2424:
 
 
 class Rig:
-    """An instance with a door behind it. What goes to the world waits: nothing is delivered there."""
+    """An instance with a door behind it. What goes to the world waits."""
 
     def __init__(self, folder: Path) -> None:
         self.submission, self.world, intake, nobody = free_ports(4)
@@ -131,7 +131,7 @@ def _await(holds: Callable[[], bool]) -> bool:
 
 
 class Submitter:
-    """Our client on a blocking socket, with every write kept."""
+    """Our client on a blocking socket, with every write kept. A context manager."""
 
     def __init__(self, port: int) -> None:
         self._socket = socket.create_connection((HOST, port), LIMIT_S)
@@ -155,16 +155,22 @@ class Submitter:
             self.writes.append(octets)
             self._socket.sendall(octets)
 
-    def close(self) -> None:
+    def __enter__(self) -> Submitter:
+        return self
+
+    def __exit__(self, *_: object) -> None:
         self._socket.close()
 
 
-def _says(port: int, *writes: bytes, replies: int) -> list[bytes]:
-    """Write without waiting for answers; returns so many lines of them, or fewer when the connection ends."""
+def _says(port: int, octets: bytes, *, replies: int, greet: bool = True) -> list[bytes]:
+    """Write all of it at once; returns so many lines of answer, or fewer when the connection ends."""
     with socket.create_connection((HOST, port), LIMIT_S) as wire, wire.makefile("rb") as lines:
         lines.readline()
-        for octets in writes:
-            wire.sendall(octets)
+        if greet:
+            wire.sendall(b"EHLO x.example\r\n")
+            while lines.readline()[3:4] == b"-":
+                pass
+        wire.sendall(octets)
         return [line for line in (lines.readline() for _ in range(replies)) if line]
 
 
@@ -188,9 +194,8 @@ def test_postfix_knows_every_parameter_that_is_printed(rig: Rig) -> None:
 def test_what_our_client_writes_ahead_is_taken_where_unlawful_pipelining_is_forbidden(rig: Rig) -> None:
     service = f"{HOST}:{rig.submission}/inet/smtpd_forbid_unauth_pipelining"
     assert rig.postfix.command(f"postconf -P {service}").strip().endswith("= yes")
-    client = Submitter(rig.submission)
-    kinds = [client.submit(f"b-n1-{TOKEN}@bounce.agency.example", "finn@lights.agency.example") for _ in range(3)]
-    client.close()
+    with Submitter(rig.submission) as client:
+        kinds = [client.submit(f"b-n1-{TOKEN}@bounce.agency.example", "finn@lights.agency.example") for _ in range(3)]
     assert kinds == [OutcomeKind.ACCEPTED] * 3
     ahead = [octets for octets in client.writes if octets.startswith(b"MAIL FROM:")]
     assert [octets.count(b"\r\n") for octets in ahead] == [3, 3, 3]
@@ -198,7 +203,8 @@ def test_what_our_client_writes_ahead_is_taken_where_unlawful_pipelining_is_forb
 
 
 def test_who_does_not_wait_for_ehlo_is_cut_off(rig: Rig) -> None:
-    said = _says(rig.submission, b"EHLO x.example\r\nMAIL FROM:<a@b.example>\r\nRCPT TO:<c@d.example>\r\n", replies=30)
+    early = b"EHLO x.example\r\nMAIL FROM:<a@b.example>\r\nRCPT TO:<c@d.example>\r\n"
+    said = _says(rig.submission, early, replies=30, greet=False)
     assert any(b"pipelining" in line.lower() or b"synchronization" in line.lower() for line in said)
     assert said[-1].startswith((b"5", b"421"))
 
@@ -206,8 +212,8 @@ def test_who_does_not_wait_for_ehlo_is_cut_off(rig: Rig) -> None:
 def test_a_hundred_refusals_cost_neither_time_nor_the_connection(rig: Rig) -> None:
     began = time.monotonic()
     bad = b"MAIL FROM:<a@b.example>\r\n" + b"RCPT TO:<>\r\n" * 100 + b"RSET\r\n"
-    said = _says(rig.submission, b"HELO x.example\r\n", bad, replies=103)
-    assert [line[:3] for line in said] == [b"250", b"250", *[b"501"] * 100, b"250"]
+    said = _says(rig.submission, bad, replies=102)
+    assert [line[:3] for line in said] == [b"250", *[b"501"] * 100, b"250"]
     assert (
         time.monotonic() - began < 5
     )  # with the defaults: a second for each after the tenth, the end after the twentieth
@@ -215,8 +221,8 @@ def test_a_hundred_refusals_cost_neither_time_nor_the_connection(rig: Rig) -> No
 
 def test_a_second_recipient_is_refused(rig: Rig) -> None:
     two = b"MAIL FROM:<a@b.example>\r\nRCPT TO:<c@d.example>\r\nRCPT TO:<e@f.example>\r\nRSET\r\n"
-    said = _says(rig.submission, b"HELO x.example\r\n", two, replies=5)
-    assert [line[:3] for line in said] == [b"250", b"250", b"250", b"452", b"250"]
+    said = _says(rig.submission, two, replies=4)
+    assert [line[:3] for line in said] == [b"250", b"250", b"452", b"250"]
 
 
 def test_a_reply_arrives_octet_for_octet(rig: Rig) -> None:
@@ -230,7 +236,7 @@ def test_a_reply_arrives_octet_for_octet(rig: Rig) -> None:
     assert arrived.data[: -len(data)].startswith(b"Received: ")
 
 
-@pytest.mark.parametrize("form", ["{};", '"{}";', "{} 1;", " {}; dkim=pass", "{}(a remark);", "{}"])
+@pytest.mark.parametrize("form", ["{};", '"{}";', "{} 1;", "  {};", "{}(a remark);", "{}"])
 def test_results_under_our_own_name_are_taken_off(rig: Rig, form: str) -> None:
     claim = b"Authentication-Results: " + form.format(OUR_NAME).encode()
     mark = f"claim {form}"
@@ -261,29 +267,17 @@ def test_a_mail_that_is_too_large_is_refused_at_the_door(rig: Rig) -> None:
 
 
 def test_the_world_cannot_send_through_it(rig: Rig) -> None:
-    said = _says(rig.world, b"HELO x\r\n", b"MAIL FROM:<a@b.example>\r\n", b"RCPT TO:<c@d.example>\r\n", replies=3)
+    said = _says(rig.world, b"MAIL FROM:<a@b.example>\r\nRCPT TO:<c@d.example>\r\n", replies=2)
     assert said[-1].startswith(b"554 5.7.1")
 
 
-def test_a_report_comes_back_to_the_envelope_sender(rig: Rig) -> None:
-    sender = f"b-n7-{TOKEN}@bounce.agency.example"
-    client = Submitter(rig.submission)
-    # A domain that is ours to take but has no such transport would loop; an address without a domain part is refused late.
-    assert client.submit(sender, "nobody@relay.agency.example") is OutcomeKind.ACCEPTED
-    client.close()
-    report = rig.door.await_mail(b"Final-Recipient: rfc822; nobody@relay.agency.example")
-    assert report.recipients == (sender,)
-    assert report.reverse_path is None
-    assert b"Action: failed" in report.data
-
-
 def test_one_notice_can_be_held_and_let_go(rig: Rig) -> None:
-    client = Submitter(rig.submission)
+    assert _await(lambda: not rig.postfix.queue().moving)
     before = rig.postfix.queue().put_off
-    for notice in ("n12", "n12", "n120", "n13"):
-        path = f"b-{notice}-{TOKEN}@bounce.agency.example"
-        assert client.submit(path, "finn@lights.agency.example") is OutcomeKind.ACCEPTED
-    client.close()
+    with Submitter(rig.submission) as client:
+        for notice in ("n12", "n12", "n120", "n13"):
+            path = f"b-{notice}-{TOKEN}@bounce.agency.example"
+            assert client.submit(path, "finn@lights.agency.example") is OutcomeKind.ACCEPTED
     assert _await(lambda: rig.postfix.queue().put_off == before + 4)
     rig.postfix.command(hold_command("n12"))
     assert rig.postfix.queue().held == 2

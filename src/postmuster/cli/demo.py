@@ -6,10 +6,12 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from rich.console import Console
 
 from postmuster.cli.options import AsJson
 from postmuster.cli.session import say_json
 from postmuster.rehearsal.run import rehearse
+from postmuster.reports.terminal_demo import demo_view
 
 
 def demo(
@@ -26,5 +28,8 @@ def demo(
     done = rehearse(people=people, seed=seed, out=out, relay=relay, kill_times=kill_workers)
     if as_json:
         say_json(done.summary)
+    else:
+        written = [str(out / name) for name in ("report.html", "summary.json", "people.csv")]
+        Console().print(demo_view(done.report, written=written))
     if not done.balances:
         raise typer.Exit(1)

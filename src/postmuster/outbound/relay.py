@@ -135,8 +135,9 @@ class _Connection:
         self.drop()
 
     def drop(self) -> None:
+        """Close at once: a relay that reads nothing would keep a polite end waiting for ever."""
         if self._writer is not None:
-            self._writer.close()
+            self._writer.transport.abort()
             self._writer = None
 
 

@@ -21,14 +21,13 @@ from typing import Final
 
 from postmuster.reading.ask import Ask, AskType
 from postmuster.reading.items import Items, find_items
+from postmuster.reading.names import NOBODY, find_tail, read_author
 from postmuster.reading.newtext import NewText
 from postmuster.reading.pieces import (
     Meaning,
     Phrases,
     Piece,
-    author_words,
     cover,
-    find_tail,
     phrases_for,
     pieces_of,
     sentences,
@@ -95,8 +94,8 @@ def read_answer(
 ) -> Answer:
     """Read `new` against `ask`. `author` is the From field; `struck` says that the mail has struck-out text. Never raises."""
     phrases = phrases_for(ask)
-    names = author_words(author) - phrases.choice_words
-    tail = find_tail(new.lines, phrases, names)
+    names = read_author(author).without(phrases.choice_words)
+    tail = find_tail(new.lines, phrases.choice_words, names)
     lines = new.lines[: len(new.lines) - tail.lines]
     found = _sort(pieces_of(lines, phrases, names))
     if not found.answers and not found.special and not found.rest:
@@ -331,7 +330,7 @@ def _from_subject(subject: str, ask: Ask, phrases: Phrases, new: NewText, sent_s
         return Answer(AnswerType.NONE, reasons=reason)
     if ask.type not in (AskType.ACKNOWLEDGE, AskType.ELECTION):
         return Answer(AnswerType.NONE, reasons=reason)
-    meaning, choices = cover(tuple(tokens(bare)), bare, phrases, frozenset())
+    meaning, choices = cover(tuple(tokens(bare)), bare, phrases, NOBODY)
     wanted = Meaning.YES if ask.type is AskType.ACKNOWLEDGE else Meaning.CHOICE
     if meaning is None or not meaning & wanted:
         return Answer(AnswerType.NONE, reasons=reason)
@@ -353,7 +352,7 @@ def _contradiction(subject: str, phrases: Phrases, sent_subject: str | None, cho
     words = tokens(added)
     if not words:
         return []
-    meaning, choices = cover(tuple(words), added, phrases, frozenset())
+    meaning, choices = cover(tuple(words), added, phrases, NOBODY)
     denied = meaning is not None and bool(meaning & Meaning.DECLINE)
     other = any(each != choice for each in choices)
     negated = meaning is None and bool(load_vocabulary().doubt & set(words))

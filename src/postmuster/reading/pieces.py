@@ -17,16 +17,9 @@ from functools import lru_cache
 from typing import Final
 
 from postmuster.reading.ask import Ask
+from postmuster.reading.names import NOBODY, Author, is_authors_name, is_name
 from postmuster.reading.spans import Lines
-from postmuster.reading.words import (
-    PARTICLES,
-    TOKEN,
-    Vocabulary,
-    load_vocabulary,
-    load_words,
-    longest_by_first_word,
-    tokens,
-)
+from postmuster.reading.words import TOKEN, load_vocabulary, load_words, longest_by_first_word, tokens
 
 MAX_LINES: Final = 400
 MAX_PIECES: Final = 2_000
@@ -35,7 +28,6 @@ _DASH: Final = re.compile(r" [-–] ")  # parts a line like a comma does; replac
 _ENDS_SENTENCE: Final = frozenset(".!?…。！？")
 _YES_SIGNS: Final = frozenset("👍✅✔👌🆗☑")
 _FILLING_SIGNS: Final = frozenset("🙏😊🙂☺\U0001f3fb\U0001f3fc\U0001f3fd\U0001f3fe\U0001f3ff♂♀")
-_CONTACT: Final = re.compile(r"@|https?:|www\.|(?:\d[^\d\n]{0,3}){7}")
 
 
 class Meaning:
@@ -115,8 +107,8 @@ def _filled(frames: Iterable[str], choice: str) -> Iterator[str]:
         yield " ".join(tokens(frame.replace("{c}", choice)))
 
 
-def pieces_of(lines: Lines, phrases: Phrases, author: frozenset[str]) -> list[Piece]:
-    """Split lines into pieces and find what covers each. `author` holds the words of the author's own name."""
+def pieces_of(lines: Lines, phrases: Phrases, author: Author) -> list[Piece]:
+    """Split lines into pieces and find what covers each. `author` is the author's own name."""
     pieces: list[Piece] = []
     for start, line in lines[:MAX_LINES]:
         for found in _PIECE.finditer(_DASH.sub(" ; ", line[:10_000])):
@@ -142,18 +134,18 @@ def _joined(before: Piece, piece: Piece, phrases: Phrases) -> Piece | None:
     if before.meaning is not None or before.line is not piece.line or before.mark not in (":", "："):
         return None
     words = before.words + piece.words
-    meaning, choices = cover(words, "", phrases, frozenset())
+    meaning, choices = cover(words, "", phrases, NOBODY)
     if meaning is None:
         return None
     return Piece(before.start, piece.end, words, piece.line, piece.mark, meaning, choices)
 
 
 def cover(
-    words: tuple[str, ...], written: str, phrases: Phrases, author: frozenset[str], *, alone: bool = False
+    words: tuple[str, ...], written: str, phrases: Phrases, author: Author, *, alone: bool = False
 ) -> tuple[int | None, tuple[str, ...]]:
     """Return what a sequence of phrases that makes up all of `words` means, and the choices in it; None when there is none."""
     path = _path(words, phrases)
-    if path is None and _is_authors_name(words, author):
+    if path is None and is_authors_name(words, author):
         return Meaning.FILL, ()
     if path is None:
         return _greeting_by_name(words, written, phrases, alone=alone), ()
@@ -203,71 +195,9 @@ def _greeting_by_name(words: tuple[str, ...], written: str, phrases: Phrases, *,
             names = TOKEN.findall(written)[length:]
             greets = alone and bool(meaning & Meaning.GREETING)  # "Chers collègues" in a line of its own
             return (
-                Meaning.FILL if all(_is_name(name, phrases.choice_words, any_case=greets) for name in names) else None
+                Meaning.FILL if all(is_name(name, phrases.choice_words, any_case=greets) for name in names) else None
             )
     return None
-
-
-def _is_name(word: str, choice_words: frozenset[str], *, any_case: bool = False) -> bool:
-    low = word.casefold()
-    if low in PARTICLES:
-        return True
-    return (any_case or word[:1].isupper()) and low not in load_vocabulary().known and low not in choice_words
-
-
-def _is_authors_name(words: tuple[str, ...], author: frozenset[str]) -> bool:
-    """Whether words are the author's name: nothing else but initials."""
-    return any(word in author for word in words) and all(word in author or len(word) == 1 for word in words)
-
-
-def author_words(header_from: str) -> frozenset[str]:
-    """Return the words of an author's display name and of the local part of the address, but none that an answer may have."""
-    plain = header_from[:500].partition("@")[0]
-    words = {word for part in re.split(r"[\W_\d]+", plain) for word in tokens(part) if len(word) > 1}
-    return frozenset(words - load_vocabulary().known)
-
-
-@dataclass(frozen=True, slots=True)
-class Tail:
-    """Lines at the end that are a signature without delimiter."""
-
-    lines: int
-    set_off: bool  # a blank line stands above, and a line has two words
-    names_author: bool
-    opens_with_author: bool = False  # the author's name is its first line
-
-
-def find_tail(lines: Lines, phrases: Phrases, author: frozenset[str]) -> Tail:
-    """Find a block of short capitalised lines at the end: names, titles, telephone numbers. The first line is never in it."""
-    taken, named, set_off, full, opens = 0, False, False, False, False
-    known = load_vocabulary()
-    for number in range(len(lines) - 1, 0, -1):
-        bare = lines[number][1].strip()
-        if not bare:
-            set_off = full
-            break
-        if not _is_tail_line(bare, phrases.choice_words, known, author):
-            break
-        taken += 1
-        full = full or " " in bare
-        opens = bool(author) and not author.isdisjoint(tokens(bare[:200]))
-        named = named or opens
-        if taken > 8:
-            return Tail(0, set_off=False, names_author=False)
-    return Tail(taken, set_off, named, opens)
-
-
-def _is_tail_line(bare: str, choice_words: frozenset[str], known: Vocabulary, author: frozenset[str]) -> bool:
-    if len(bare) > 80 or bare.endswith(("!", "?", "…", "...")) or bare[0] in "-*•":
-        return False
-    if _CONTACT.search(bare) and not known.doubt & set(tokens(bare)):
-        return True
-    found = TOKEN.findall(bare.lstrip("/~ "))
-    if _is_authors_name(tuple(word.casefold() for word in found), author):
-        return True
-    if "|" in bare and known.doubt.isdisjoint(tokens(bare)) and choice_words.isdisjoint(tokens(bare)):
-        return True  # "Analyst | Office of Water"
-    return 0 < len(found) <= 7 and all(_is_name(word, choice_words) for word in found)
 
 
 def sentences(pieces: list[Piece]) -> Iterator[list[Piece]]:

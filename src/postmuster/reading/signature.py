@@ -15,6 +15,7 @@ import re
 from collections.abc import Iterator
 from typing import Final
 
+from postmuster.reading.disclaimer import find_notice
 from postmuster.reading.sheet import Sheet
 from postmuster.reading.spans import SpanKind
 from postmuster.reading.words import Words, fold, load_words
@@ -25,6 +26,7 @@ _OUTLOOK_FOR: Final = re.compile(
     r"\bOutlook\b.{0,12}\b(?:iOS|Android)\b"
 )  # the verb before or after it has forty languages
 _LIST_RULE: Final = re.compile(r"_{20,}+$|-{30,}+$|={20,}+$")
+_RULE: Final = re.compile(r"[_\-=*~#]{3,}+$")
 _POSTSCRIPT: Final = re.compile(r"p\.?\s?s\b|n\.?b\b", re.IGNORECASE)
 _SENTENCE_WORDS: Final = 9  # a line with more words, most of them in lower case, is a sentence
 
@@ -57,34 +59,17 @@ def _blocks(sheet: Sheet) -> Iterator[tuple[int, int]]:
 
 def _mark_notices(sheet: Sheet, first: int, last: int, words: Words) -> int:
     """Mark legal notices at the end of a block; return the last line before them."""
-    start: int | None = None
-    at = first
-    while at <= last:
-        bare = sheet.bare[at]
-        if bare and (at == first or not sheet.bare[at - 1] or len(bare) > 60) and _is_notice(sheet, at, last, words):
-            start = at
-            break
-        at += 1
-    if start is None or (start == first and not _is_long(sheet, start, last)):
+    found = find_notice(sheet, first, last, words)
+    if found is None:
+        return last
+    start, sure = found
+    if start == first and not sure and not _is_long(sheet, start, last):
         return last
     before = sheet.line_before(start)
-    if before >= first and _LIST_RULE.match(sheet.bare[before]):
+    while before >= first and _RULE.match(sheet.bare[before]):
         start, before = before, sheet.line_before(before)
     sheet.cut(start, last, SpanKind.DISCLAIMER)
     return before
-
-
-def _is_notice(sheet: Sheet, at: int, last: int, words: Words) -> bool:
-    """Whether the paragraph that begins here is a legal notice: an opening, and two of the words such notices have."""
-    opening = fold(sheet.bare[at][:120].lstrip("*_- "))
-    if not opening.startswith(words.disclaimer):
-        return False
-    lines = []
-    for number in range(at, min(last, at + 20) + 1):
-        lines.append(sheet.bare[number][:1000])
-    paragraph = " ".join(lines).lower()
-    marks = sum(mark in paragraph for mark in words.disclaimer_marks)
-    return marks >= 2 or (marks >= 1 and len(paragraph) < 300 and at > 0)
 
 
 def _is_long(sheet: Sheet, first: int, last: int) -> bool:

@@ -86,6 +86,8 @@ class Vocabulary:
     doubt: frozenset[str]  # negation, condition, joke
     you: frozenset[str]  # words that speak to the reader
     known: frozenset[str]  # no word of these is a name
+    answers: frozenset[str]  # those of them that mean something in an answer, small words apart
+    phrases: frozenset[str]  # all that answers, greets or thanks, as phrases
 
 
 def fold(text: str) -> str:
@@ -103,7 +105,8 @@ def tokens(text: str) -> list[str]:
 
 
 @cache
-def _languages() -> dict[str, dict[str, Any]]:
+def languages() -> dict[str, dict[str, Any]]:
+    """Return the tables of all languages as they stand in the files."""
     folder = files("postmuster.reading").joinpath("data")
     found = {}
     for entry in sorted(folder.iterdir(), key=lambda each: each.name):
@@ -113,7 +116,7 @@ def _languages() -> dict[str, dict[str, Any]]:
 
 
 def _all(section: str, key: str) -> list[str]:
-    return [fold(word) for data in _languages().values() for word in data.get(section, {}).get(key, ())]
+    return [fold(word) for data in languages().values() for word in data.get(section, {}).get(key, ())]
 
 
 def _either(words: list[str]) -> str:
@@ -149,24 +152,24 @@ def load_words() -> Words:
         closing_first=frozenset(phrase.split()[0] for phrase in closing if phrase),
         disclaimer=tuple(_all("disclaimer", "opening")),
         disclaimer_marks=tuple(_all("disclaimer", "marks")),
-        stop={name: tuple(data.get("language", {}).get("stop", ())) for name, data in _languages().items()},
+        stop={name: tuple(data.get("language", {}).get("stop", ())) for name, data in languages().items()},
     )
 
 
 def _phrases(key: str) -> frozenset[str]:
-    joined = {" ".join(tokens(phrase)) for data in _languages().values() for phrase in data["answer"].get(key, ())}
+    joined = {" ".join(tokens(phrase)) for data in languages().values() for phrase in data["answer"].get(key, ())}
     return frozenset(joined - {""})
 
 
 def _frames(key: str) -> tuple[str, ...]:
-    return tuple(sorted({frame for data in _languages().values() for frame in data["answer"].get(key, ())}))
+    return tuple(sorted({frame for data in languages().values() for frame in data["answer"].get(key, ())}))
 
 
 def _doubt() -> frozenset[str]:
     """Words of negation and condition, without those that another language is full of (Italian "ma" is "my" in French)."""
     stop = load_words().stop
     found = set()
-    for name, data in _languages().items():
+    for name, data in languages().items():
         others = {word for other, words in stop.items() if other != name for word in words}
         found |= {" ".join(tokens(word)) for word in data["answer"].get("doubt", ())} - others
     return frozenset(word for word in found if len(word) > 1 or not word.isascii())
@@ -193,7 +196,9 @@ def load_vocabulary() -> Vocabulary:
     }  # fmt: skip
     stop = {word for words in load_words().stop.values() for word in words if len(word) > 1}
     plain = ("greeting", "thanks", "polite", "yes", "decline", "withdraw", "doubt")
-    known = {word for key in plain for phrase in lists[key] for word in phrase.split()} | stop | _phrases("not_a_name")
+    phrases = frozenset(phrase for key in plain for phrase in lists[key])
+    known = {word for phrase in phrases for word in phrase.split()} | stop | _phrases("not_a_name")
+    answers = {phrase for phrase in phrases if " " not in phrase} | _phrases("not_a_name") | _phrases("you")
     openings = {phrase: key for key in _OPENINGS for phrase in lists.pop(key)}
     lists["doubt"] = _doubt()
     return Vocabulary(
@@ -205,4 +210,6 @@ def load_vocabulary() -> Vocabulary:
         openings=openings,
         longest_opening=longest_by_first_word(openings),
         known=frozenset(known - PARTICLES),
+        answers=frozenset(answers),
+        phrases=phrases,
     )

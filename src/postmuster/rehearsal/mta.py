@@ -42,16 +42,17 @@ class Between:
     reports_refusals = False  # whether a refusal by the organisation reaches us as a report
 
     def __init__(self) -> None:
+        self._door = 0
         self.crew: Crew | None = None
 
     def open(self, stage: Stage, crew: Crew) -> None:
-        """Begin to carry mail, now that both sides listen."""
+        """Begin to carry mail, now that both sides listen. The intake's port stays the same when it is started again."""
+        self._door = stage.settings.intake.port
         self.crew = crew
 
     def carry(self, mails: Iterable[Outgoing]) -> Tally:
         """Bring mail of the organisation to the intake; returns when it is there. May be called in any thread."""
-        port = self.crew.intake_port if self.crew else None
-        return deliver(mails, Route(HOST, port or 0))
+        return deliver(mails, Route(HOST, self._door))
 
     def drain(self, watch: Watch) -> None:
         """Wait until nothing is on its way and what it brought has been read."""

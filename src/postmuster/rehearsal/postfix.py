@@ -5,7 +5,7 @@ written or spoken to. What it is told about us is the text that `postmuster rela
 besides makes it run alone: no DNS, no local delivery, no chroot, and a short patience before it tries again.
 
 Promises: `stop` sees every process of the instance gone and removes its folder; the log is kept where the caller wants it.
-The master process gets SIGTERM when whoever started it dies, and what a killed run left behind is ended by the next run.
+It ends with the run that started it, even one that is killed; what is left all the same is ended by the next run.
 Limits: one instance a folder. The daemons run as user `postfix` and have to reach the folder: not under a home of mode 0700.
 
 Sources: master(8), postconf(5), master(5); Postfix `conf/postfix-files` for owners and modes of the queue folders.
@@ -111,6 +111,7 @@ class Postfix:
         self._to_port, self._from_port = to_port, from_port
         self._overrides = dict(overrides or {})
         self._process: subprocess.Popen[bytes] | None = None
+        self._watcher: subprocess.Popen[bytes] | None = None
 
     @property
     def configuration(self) -> Path:
@@ -131,12 +132,20 @@ class Postfix:
             raise Refused(reason)
         end_left_over(self.folder)
         self._make()
-        keeper = shutil.which("setpriv")
-        command = [str(self._daemons() / "master"), "-c", str(self.configuration), "-s"]
         self._process = subprocess.Popen(  # noqa: S603 - Debian's own program, no shell
-            [keeper, "--pdeathsig", "TERM", *command] if keeper else command,
+            [str(Path(_default("daemon_directory")) / "master"), "-c", str(self.configuration), "-s"],
             cwd="/",
             stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+        )
+        # prctl(2)'s death signal does not serve: it is forgotten when master changes its effective user. Our end of this
+        # pipe closes when we are gone, however that happened.
+        self._watcher = subprocess.Popen(  # noqa: S603 - a line of ours with a number in it
+            ["/bin/sh", "-c", f"read -r line; kill -TERM {self._process.pid}"],
+            cwd="/",
+            stdin=subprocess.PIPE,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
             start_new_session=True,
@@ -148,6 +157,10 @@ class Postfix:
 
     def stop(self, *, keep_log: Path | None = None) -> None:
         """End it, see all its processes gone, keep its log as `keep_log`, remove its folder."""
+        if self._watcher is not None:
+            self._watcher.kill()
+            self._watcher.communicate()
+            self._watcher = None
         if self._process is not None:
             end_group(self._process.pid, reap=self._process.poll)
             self._process = None
@@ -180,9 +193,6 @@ class Postfix:
     def _look(self) -> Queue:
         moving = sum(_files(self.folder / "queue" / name) for name in ("incoming", "active"))
         return Queue(moving, _files(self.folder / "queue" / "deferred"), _files(self.folder / "queue" / "hold"))
-
-    def _daemons(self) -> Path:
-        return Path(_default("daemon_directory"))
 
     def _make(self) -> None:
         """Make folders and configuration; owners and modes as Postfix wants them."""

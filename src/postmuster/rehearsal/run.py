@@ -13,8 +13,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from rich.console import Console
-
 from postmuster.rehearsal import books, kills, mta, readings
 from postmuster.rehearsal.act import LOOK_S, Act, answer, prepare, send
 from postmuster.rehearsal.stage import Stage, load_roster, set_stage
@@ -22,7 +20,6 @@ from postmuster.rehearsal.watch import Shown
 from postmuster.reports import queries as reports
 from postmuster.reports.figures import OrganisationReport
 from postmuster.reports.page import write_page
-from postmuster.reports.terminal_demo import demo_view
 from postmuster.runtime.processes import Crew
 
 NOTICES: Final = ("test", "offer", "report")
@@ -42,7 +39,7 @@ class Rehearsed:
 
 
 def rehearse(*, people: int, seed: int, out: Path, relay: str = "", kill_times: int = 0) -> Rehearsed:
-    """Play the whole muster; prints its summary on standard output and leaves its files in `out`.
+    """Play the whole muster and leave its files in `out`.
 
     `relay` "postfix": a real Postfix stands between, both ways. `kill_times`: workers are killed so often meanwhile.
     """
@@ -125,7 +122,6 @@ def _account(
     summary = _summary(stage, report, agreement)
     (stage.out / "summary.json").write_text(json.dumps(summary, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
     (stage.out / "report.html").write_text(write_page(report), encoding="utf-8")
-    Console(stderr=False).print(demo_view(report))
     return Rehearsed(report, summary)
 
 

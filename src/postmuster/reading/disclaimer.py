@@ -1,0 +1,164 @@
+"""Find the legal notices that offices put below every mail.
+
+What for: "This message is for the addressee only. If you have received it in error …" is nobody's answer, and it
+stands below millions of them, in the language of the office, with or without a title.
+
+How: a notice is a paragraph of its own at the end of what a person wrote, and all below it belongs to it. It is known
+either by the words that such notices open with and two of the words they have (`opening`, `marks`), or by what it
+says: it speaks of a message and of two of the addressee, the reader who got it by mistake, what that reader has to do,
+and secrecy. In both cases nobody in it says "I", and the second kind asks nothing.
+
+Promises: linear; never raises; conservative: who writes "I received it in error, please delete me" is not cut, and a
+paragraph that begins with other words ("Yes. This message is …") stays whole.
+Limits: a paragraph is read up to 4,000 characters; notices shorter than 20 characters are not looked for.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import cache
+from typing import Any, Final
+
+from postmuster.reading.sheet import Sheet
+from postmuster.reading.words import Words, fold, languages, tokens
+
+MAX_PARAGRAPH_CHARS: Final = 4_000  # ours: the longest notice of the corpora has 3,100
+_LEAST_CHARS: Final = 20  # Chinese says it in this many
+_SHORT_CHARS: Final = 60  # a line below a notice that is shorter may be somebody's answer
+_RULE: Final = re.compile(r"[_\-=*~#]{3,}+$")
+_FIRST_SENTENCE: Final = re.compile(r"[^.!。！:：]*+[.!。！:：]?")
+_WAYS: Final = re.compile(r"https?:|www\.|@|\d{3}")
+_THEMES: Final = ("message", "addressee", "mistaken", "duty", "secret")
+
+
+@dataclass(frozen=True, slots=True)
+class _Language:
+    """What notices say in one language; phrases are tokens between spaces."""
+
+    opening: tuple[str, ...]
+    themes: dict[str, tuple[str, ...]]
+    own: tuple[str, ...]
+
+    def said(self, spaced: str) -> set[str]:
+        """Return the themes of a text of tokens."""
+        return {theme for theme, phrases in self.themes.items() if _has(spaced, phrases)}
+
+
+def find_notice(sheet: Sheet, first: int, last: int, words: Words) -> tuple[int, bool] | None:
+    """Return where the notices at the end of a block begin, and whether one says so beyond doubt; None without one."""
+    at, follows_blank = first, True
+    while at <= last:
+        bare = sheet.bare[at]
+        if not bare or _RULE.match(bare):
+            follows_blank = True
+        elif follows_blank or len(bare) > _SHORT_CHARS or _opens(bare, words):
+            kind = _kind(sheet, at, last, words)
+            if kind is not None and (kind == "opened" or _nothing_else_below(sheet, at, last, words)):
+                return at, kind == "said"
+            follows_blank = False
+        at += 1
+    return None
+
+
+def _opens(bare: str, words: Words) -> bool:
+    return fold(bare[:120].lstrip("*_- ")).startswith(words.disclaimer)
+
+
+def _kind(sheet: Sheet, at: int, last: int, words: Words) -> str | None:
+    """Return how a notice that begins at this line is known: `said` or `opened`; None when it is none."""
+    paragraph = _paragraph(sheet, at, last)
+    if len(paragraph) < _LEAST_CHARS or "?" in paragraph or "？" in paragraph:
+        return None
+    opened = _opens(sheet.bare[at], words)
+    spaced = _spaced(paragraph)
+    for language in _notice_languages():
+        if _has(spaced, language.own):
+            continue
+        if _says(language, spaced, paragraph, opened=opened):
+            return "said"
+        if opened and _has_opening(language, sheet.bare[at]) and _has_marks(sheet, at, last, words):
+            return "opened"
+    return None
+
+
+def _says(language: _Language, spaced: str, paragraph: str, *, opened: bool) -> bool:
+    themes = language.said(spaced)
+    if "message" not in themes and not opened:
+        return False
+    others = themes - {"message"}
+    if len(others) < 2 or not ("mistaken" in others or {"secret", "addressee"} <= others):
+        return False
+    found = _FIRST_SENTENCE.match(paragraph)
+    return opened or (found is not None and bool(language.said(_spaced(found[0]))))
+
+
+def _has_marks(sheet: Sheet, at: int, last: int, words: Words) -> bool:
+    """Whether what follows an opening has two of the words that notices have, or one where it is short."""
+    text = " ".join(sheet.bare[number][:1000] for number in range(at, min(last, at + 20) + 1)).lower()
+    marks = sum(mark in text for mark in words.disclaimer_marks)
+    return marks >= 2 or (marks >= 1 and len(text) < 300 and at > 0)
+
+
+def _has_opening(language: _Language, bare: str) -> bool:
+    return fold(bare[:120].lstrip("*_- ")).startswith(language.opening)
+
+
+def _nothing_else_below(sheet: Sheet, at: int, last: int, words: Words) -> bool:
+    """Whether all paragraphs below a notice are more of it, or ways to reach somebody: nothing that may be an answer."""
+    number = at
+    while number <= last and sheet.bare[number]:
+        number += 1
+    while number <= last:
+        if not sheet.bare[number]:
+            number += 1
+            continue
+        paragraph = _paragraph(sheet, number, last)
+        if not _belongs(paragraph, sheet.bare[number], words):
+            return False
+        while number <= last and sheet.bare[number]:
+            number += 1
+    return True
+
+
+def _belongs(paragraph: str, bare: str, words: Words) -> bool:
+    if _RULE.match(bare) or _opens(bare, words):
+        return True
+    spaced = _spaced(paragraph)
+    if any(len(language.said(spaced)) >= 2 and not _has(spaced, language.own) for language in _notice_languages()):
+        return True
+    return len(paragraph) <= _SHORT_CHARS * 3 and _WAYS.search(paragraph) is not None and paragraph.count(". ") < 2
+
+
+def _paragraph(sheet: Sheet, at: int, last: int) -> str:
+    parts, size = [], 0
+    while at <= last and sheet.bare[at] and size < MAX_PARAGRAPH_CHARS:
+        parts.append(sheet.bare[at][:MAX_PARAGRAPH_CHARS])
+        size += len(parts[-1])
+        at += 1
+    return " ".join(parts)
+
+
+def _spaced(text: str) -> str:
+    return f" {' '.join(tokens(text))} "
+
+
+def _has(spaced: str, phrases: Iterable[str]) -> bool:
+    return any(phrase in spaced for phrase in phrases)
+
+
+@cache
+def _notice_languages() -> tuple[_Language, ...]:
+    found = []
+    for data in languages().values():
+        section: dict[str, Any] = data.get("disclaimer", {})
+        if "opening" in section:
+            themes = {theme: _phrases(section.get(theme, ())) for theme in _THEMES}
+            opening = tuple(fold(phrase) for phrase in section["opening"])
+            found.append(_Language(opening, themes, _phrases(section.get("own", ()))))
+    return tuple(found)
+
+
+def _phrases(phrases: Iterable[str]) -> tuple[str, ...]:
+    return tuple(_spaced(phrase) for phrase in phrases)
