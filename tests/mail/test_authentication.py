@@ -64,6 +64,20 @@ def test_an_aligned_signature_is_grade_a() -> None:
     assert found == Authentication(Result.NONE, Result.PASS, Result.PASS, Result.NONE, Grade.A, "home.example")
 
 
+def test_an_ed25519_signature_is_as_good_as_an_rsa_one() -> None:
+    key = make_key(SigningAlgorithm.ED25519_SHA256)
+    dns = Dns(HOME | {"s1._domainkey.home.example": public_record(key)})
+    assert check(signed(mail(), key=key), dns).grade is Grade.A
+    changed = signed(mail(), key=key).replace(b"YES", b"NO!")
+    assert check(changed, dns).dkim is Result.FAIL
+
+
+def test_an_ed25519_key_of_a_wrong_length_is_no_key() -> None:
+    key = make_key(SigningAlgorithm.ED25519_SHA256)
+    dns = Dns(HOME | {"s1._domainkey.home.example": "v=DKIM1; k=ed25519; p=YWJj"})
+    assert check(signed(mail(), key=key), dns).dkim is Result.PERMERROR
+
+
 def test_a_signature_counts_without_any_policy() -> None:
     found = check(signed(mail()), Dns({"s1._domainkey.home.example": RECORD}))
     assert (found.grade, found.dmarc) == (Grade.A, Result.NONE)

@@ -11,9 +11,7 @@ end of the body (l=), because anything can be put under it; long runs of white s
 quadratic time, are taken out of the body beforehand where that changes nothing, and are refused in the field; its log
 is silenced, since it repeats what it was given.
 
-Ed25519 needs a library that is not there: such a signature is `neutral`.
-
-Sources: RFC 6376 §6 (verifying), RFC 8301, RFC 8617 §5.2 (ARC).
+Sources: RFC 6376 §6 (verifying), RFC 8301, RFC 8463 (Ed25519), RFC 8617 §5.2 (ARC).
 """
 
 import base64
@@ -41,6 +39,7 @@ MAX_SIGNED_FIELDS: Final = 2_000  # ours: fields in a header that is verified
 MAX_SIGNATURE_FIELD_OCTETS: Final = 8 * 1024  # ours: a signature of RSA-4096 over a hundred fields has under 3,000
 MAX_SPACE_RUN: Final = 100  # ours: white space in a row in a signature field
 MAX_KEY_RECORD_CHARS: Final = 2_048  # RSA-4096 takes 736 characters of base64
+ED25519_KEY_OCTETS: Final = 32  # RFC 8463 §4.2
 MAX_KEY_BITS: Final = 4_096  # RFC 8301 §3.2: verifiers must take 1,024 to 4,096
 MAX_EXPONENT: Final = 2**32  # in use: 65,537
 
@@ -49,6 +48,7 @@ _LONG_SPACE: Final = re.compile(rb"\s{%d}" % MAX_SPACE_RUN)
 _NAME: Final = re.compile(rb"[a-z0-9_](?:[a-z0-9_.-]{0,253}[a-z0-9_])?")
 _SPACE_RUN: Final = re.compile(rb"[\t ]{2,}+|\t")
 _NEVER: Final = b"999999999999"
+_ALGORITHMS: Final = frozenset({b"rsa-sha256", b"ed25519-sha256"})
 _DIGITS: Final = re.compile(rb"\d{1,12}\Z")
 
 
@@ -114,7 +114,7 @@ def _usable_key(text: str) -> bytes | Result:
     try:
         tags = parse_tag_value(record)
         if tags.get(b"k", b"rsa") == b"ed25519":
-            return Result.NEUTRAL
+            return record if len(base64.b64decode(tags[b"p"])) == ED25519_KEY_OCTETS else Result.PERMERROR
         key = parse_public_key(base64.b64decode(tags[b"p"]))
         if key["modulus"].bit_length() > MAX_KEY_BITS or not 2 < key["publicExponent"] <= MAX_EXPONENT:
             return Result.PERMERROR
@@ -216,8 +216,8 @@ class SignedMail:
     def _refuse(self, tags: dict[bytes, bytes]) -> Result | None:
         # t= and x= go by the clock of whoever calls the library; they are read below.
         dkim.validate_signature_fields({name: value for name, value in tags.items() if name not in (b"t", b"x")})
-        if tags[b"a"] != b"rsa-sha256":
-            return Result.NEUTRAL if tags[b"a"] == b"ed25519-sha256" else Result.POLICY
+        if tags[b"a"] not in _ALGORITHMS:
+            return Result.POLICY
         if self._now is not None and int(tags.get(b"x", _NEVER)) < self._now.timestamp():
             return Result.POLICY
         body, body_hash = self._canonical_body(relaxed=_relaxes_body(tags))

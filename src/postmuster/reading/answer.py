@@ -225,6 +225,9 @@ _COMPLETE: Final = {
 }
 
 
+_SAYS_OTHERWISE: Final = frozenset({AnswerType.WITHDRAW, AnswerType.NOT_MINE, AnswerType.QUESTION})
+
+
 def _report(found: _Found, lines: tuple[tuple[int, str], ...], ask: Ask) -> Answer:
     """Read a report: items, or a complete answer in fixed words."""
     first = next((n for n, (_, line) in enumerate(lines) if line and not _is_preface(line, found.pieces)), len(lines))
@@ -237,7 +240,7 @@ def _report(found: _Found, lines: tuple[tuple[int, str], ...], ask: Ask) -> Answ
         if len(complete) == 1 and len(found.special) == 1 and not found.rest and not found.answers:
             piece = found.special[complete[0]]
             return Answer(_COMPLETE[complete[0]], reasons=(complete[0],), evidence=((piece.start, piece.end),))
-        if found.special and not _is_list(items, ask):
+        if found.special and (found.special.keys() & _SAYS_OTHERWISE or not _is_list(items, ask)):
             return _mixed(found)
         if not found.rest and not found.special:
             return _short_report(found)
@@ -263,12 +266,13 @@ def _is_list(items: Items, ask: Ask) -> bool:
     """Whether items are a list.
 
     Marked: two, or the one asked for. Lines or paragraphs without marks: as many as were asked for, or at least three
-    and at most four more, and none of them speaks to the reader; otherwise they may as well be a letter.
+    and at most four more, none of them speaks to the reader, and none is a paragraph of short lines; otherwise they may
+    as well be a letter.
     """
     count = len(items.texts)
     if items.marked:
         return count >= min(2, ask.items)
-    if count < 2 or not (count == ask.items or 3 <= count <= ask.items + 4):
+    if count < 2 or items.ragged or not (count == ask.items or 3 <= count <= ask.items + 4):
         return False
     you = load_vocabulary().you
     return all(you.isdisjoint(tokens(text)) and not text.endswith(("?", "？")) for text in items.texts)

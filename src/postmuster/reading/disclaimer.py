@@ -28,7 +28,7 @@ MAX_PARAGRAPH_CHARS: Final = 4_000  # ours: the longest notice of the corpora ha
 _LEAST_CHARS: Final = 20  # Chinese says it in this many
 _SHORT_CHARS: Final = 60  # a line below a notice that is shorter may be somebody's answer
 _RULE: Final = re.compile(r"[_\-=*~#]{3,}+$")
-_FIRST_SENTENCE: Final = re.compile(r"[^.!。！:：]*+[.!。！:：]?")
+_FIRST_SENTENCE: Final = re.compile(r"[^.!。！]*+[.!。！]?")
 _WAYS: Final = re.compile(r"https?:|www\.|@|\d{3}")
 _THEMES: Final = ("message", "addressee", "mistaken", "duty", "secret")
 

@@ -26,11 +26,15 @@ _WRAPPED_CHARS: Final = 55  # a line this long may have been wrapped by a progra
 
 @dataclass(frozen=True, slots=True)
 class Items:
-    """The items, whether the person marked them as a list, and where each stands."""
+    """The items, whether the person marked them as a list, and where each stands.
+
+    `ragged` items have no marks and are paragraphs of which one has several short lines, as letters have.
+    """
 
     texts: tuple[str, ...]
     marked: bool
     spans: tuple[tuple[int, int], ...]
+    ragged: bool = False
 
 
 def find_items(lines: Lines) -> Items:
@@ -43,7 +47,8 @@ def find_items(lines: Lines) -> Items:
         paragraphs = [[line] for line in paragraphs[0]]
     if len(paragraphs) == 1 and len(paragraphs[0]) == 1:
         paragraphs = _by_semicolon(paragraphs[0][0])
-    return _items(paragraphs, marked=False)
+    ragged = len(paragraphs) > 1 and any(len(each) > 1 and not _is_wrapped(each) for each in paragraphs)
+    return _items(paragraphs, marked=False, ragged=ragged)
 
 
 def _marked(lines: Lines) -> list[list[tuple[int, str]]]:
@@ -93,9 +98,9 @@ def _by_semicolon(line: tuple[int, str]) -> list[list[tuple[int, str]]]:
     return groups
 
 
-def _items(groups: list[list[tuple[int, str]]], *, marked: bool) -> Items:
+def _items(groups: list[list[tuple[int, str]]], *, marked: bool, ragged: bool = False) -> Items:
     texts, spans = [], []
     for group in groups[:MAX_ITEMS]:
         texts.append(" ".join(line for _, line in group)[:MAX_ITEM_CHARS])
         spans.append((group[0][0], group[-1][0] + len(group[-1][1])))
-    return Items(tuple(texts), marked, tuple(spans))
+    return Items(tuple(texts), marked, tuple(spans), ragged)

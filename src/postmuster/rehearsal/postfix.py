@@ -30,6 +30,7 @@ from postmuster.runtime.relay_config import RelayConfig
 PROGRAMS: Final = Path("/usr/sbin")
 START_LIMIT_S: Final = 20.0
 LOOK_S: Final = 0.02
+DATED_BACK_S: Final = 60
 COMMAND_LIMIT_S: Final = 20.0
 LOG_NAME: Final = "mail.log"
 
@@ -208,10 +209,17 @@ class Postfix:
             (queue / name).mkdir()
             shutil.chown(queue / name, owner, group)
             (queue / name).chmod(mode)
-        (self.configuration / "main.cf").write_text(self._main_text(), encoding="utf-8")
+        self._write("main.cf", self._main_text())
         way_in = _FROM_THE_WORLD.format(port=self._from_port)
         services = f"{_SERVICES}\n{way_in}\n{self._config.services_text()}"
-        (self.configuration / "master.cf").write_text(services, encoding="utf-8")
+        self._write("master.cf", services)
+
+    def _write(self, name: str, text: str) -> None:
+        """Write a file of the configuration and date it back: Postfix reads a file younger than about two seconds again and
+        again until it is older, for fear that somebody is still writing it."""
+        file = self.configuration / name
+        file.write_text(text, encoding="utf-8")
+        os.utime(file, (file.stat().st_mtime - DATED_BACK_S,) * 2)
 
     def _main_text(self) -> str:
         own = {
