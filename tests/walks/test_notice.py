@@ -236,7 +236,6 @@ def test_an_expansion_whose_connection_dies_goes_on_where_it_was(muster: Muster)
     of = muster.release(muster.draft())
     admin = muster.database.connect("owner")
     pid = sql.value("SELECT pg_backend_pid()")
-    del admin
     with pytest.raises(Transient):
         notice.expand(of.notice_no, of.round_no, desk=muster.desk, tell=lambda _: _end_backend(pid))
     connection.close()

@@ -94,8 +94,8 @@ def lines(measured: dict[str, Any]) -> list[tuple[str, float, str, float | None,
         ("load", load["load_per_s"], "plain COPY", load["ratio"]["copy"], load["peak_rss_mb"]),
         ("expand", send["expand_per_s"], "", None, send["peak_rss_mb"]),
         ("send", send["messages_per_s"], "RSA-2048 signing", send["ratio"]["openssl"], send["peak_rss_mb"]),
-        ("intake", read["intake_per_s"], "email parser", read["ratio"]["intake_email_default"], read["rss_mb"]["intake"]),
-        ("digest", read["digest_per_s"], "email parser", read["ratio"]["email_default"], max(workers.values())),
+        ("intake", read["intake_per_s"], "email parser", read["intake_ratio"], read["rss_mb"]["intake"]),
+        ("digest", read["digest_per_s"], "email parser", read["ratio"], max(workers.values())),
     ]  # fmt: skip
 
 

@@ -113,10 +113,8 @@ def _figures(house: House, mails: Sequence[Outgoing], found: dict[str, Any], ema
         "intake_per_s": round(found["intake_per_s"], 1),
         "digest_per_s": round(found["digest_per_s"], 1),
         "yardstick": {"email_default_per_s": round(email_per_s, 1)},
-        "ratio": {
-            "email_default": round(found["digest_per_s"] / email_per_s, 4),
-            "intake_email_default": round(found["intake_per_s"] / email_per_s, 4),
-        },
+        "ratio": round(found["digest_per_s"] / email_per_s, 4),
+        "intake_ratio": round(found["intake_per_s"] / email_per_s, 4),
         "refused": found["refused"],
         "lost": len(mails) - found["refused"] - sum(kinds.values()),
         "kinds": kinds,

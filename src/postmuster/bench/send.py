@@ -22,14 +22,15 @@ from postmuster.bench.load import load_only
 from postmuster.jobs.notice import ref_of, release
 from postmuster.jobs.queue import defer_expand
 from postmuster.mail import dkim
-from postmuster.mail.address import AddrSpec
 from postmuster.notices import queries as stored
 from postmuster.notices.body import render
 from postmuster.notices.states import RoundState
 from postmuster.outbound import queries as book
 from postmuster.outbound.copies import Copywriter, SigningKeys
 from postmuster.outbound.states import DeliveryState
-from postmuster.outbound.values import Recipient, RoundRef
+from postmuster.outbound.values import DeliveryOf, Recipient, RoundRef
+from postmuster.roster import queries as roster
+from postmuster.roster.queries import PersonEntry
 from postmuster.runtime.place import Tell
 from postmuster.runtime.processes import Crew
 from postmuster.settings import keys
@@ -37,14 +38,10 @@ from postmuster.settings import keys
 SIGN: Final = (*SIGNS, "none")
 _BOOK: Final = ("outbound_audience", "outbound_delivery", "outbound_batch", "outbound_counter")
 _STATE: Final = "SELECT state FROM notices_round WHERE notice_id = %s AND number = %s"
-_RECIPIENTS: Final = """
-SELECT a.seq, a.person_no, a.component_no, e.local_part, e.domain, e.name, c.path, e.time_zone, e.language, p.person_id
-FROM outbound_delivery d JOIN outbound_audience a USING (notice_no, round_no, seq)
-JOIN roster_person p ON p.id = a.person_no
-JOIN roster_entry e ON e.person_no = a.person_no AND e.since <= %(version)s AND (e.until IS NULL OR e.until > %(version)s)
-JOIN roster_component c ON c.id = a.component_no
-WHERE d.notice_no = %(notice_no)s AND d.round_no = %(round_no)s AND d.state = 'relayed'
-ORDER BY hashint4(a.seq) LIMIT %(limit)s
+_CHUNK: Final = 500  # people asked for at once
+_TAKEN: Final = """
+SELECT seq FROM outbound_delivery
+WHERE notice_no = %(notice_no)s AND round_no = %(round_no)s AND state = 'relayed' ORDER BY hashint4(seq) LIMIT %(limit)s
 """
 
 
@@ -112,15 +109,23 @@ def copies(house: House, of: RoundRef, limit: int) -> list[Copied]:
         return []
     signing = house.desk.signing
     writer = Copywriter(round_, house.desk.names, SigningKeys(signing.key_id, signing.key, None))
-    rows = sql.rows(_RECIPIENTS, of.key | {"limit": limit})
-    recipients = [
-        Recipient(seq, person, component_no, AddrSpec(local, domain), name, path, zone, language)
-        for seq, person, component_no, local, domain, name, path, zone, language, _ in rows
-    ]
-    written = writer.write_all(recipients)
-    return [
-        Copied(str(row[-1]), one.envelope.reverse_path or "", one.data) for row, one in zip(rows, written, strict=True)
-    ]
+    seqs = [int(row[0]) for row in sql.rows(_TAKEN, of.key | {"limit": limit})]
+    found: list[Copied] = []
+    for at in range(0, len(seqs), _CHUNK):
+        deliveries = book.recipients_of([(of.notice_no, of.round_no, seq) for seq in seqs[at : at + _CHUNK]])
+        people = roster.people_for(of.version, [one.person_no for one in deliveries.values()])
+        recipients = [_recipient(one, people[one.person_no]) for one in deliveries.values()]
+        for one, written in zip(deliveries.values(), writer.write_all(recipients), strict=True):
+            reverse_path = written.envelope.reverse_path or ""
+            found.append(Copied(people[one.person_no].person_id, reverse_path, written.data))
+    return found
+
+
+def _recipient(delivery: DeliveryOf, person: PersonEntry) -> Recipient:
+    return Recipient(
+        delivery.seq, person.person_no, delivery.component_no, person.addr, person.name, person.component,
+        person.time_zone, person.language,
+    )  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)

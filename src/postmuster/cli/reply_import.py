@@ -73,7 +73,9 @@ def _received(octets: bytes, desk: Desk) -> Received:
     recipients = tuple(dict.fromkeys(_ours(message, desk)))[:MAX_RECIPIENTS]
     sender = parse_mailboxes(message.field("return-path") or "")
     reverse_path = str(sender[0].addr) if sender else None
-    return Received(reverse_path, recipients or (f"reply@{desk.settings.intake.domain}",), octets)
+    return Received(
+        reverse_path, recipients or (f"{desk.settings.intake.reply_local_part}@{desk.settings.intake.domain}",), octets
+    )
 
 
 def _ours(message: Message, desk: Desk) -> Iterator[str]:

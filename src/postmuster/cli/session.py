@@ -36,7 +36,7 @@ def prepare_django(role: str = "application") -> None:
 def open_session(role: str = "application") -> Session:
     """Read settings and clock, start the embedded server if it does not run; `Refused` when there is no settings file."""
     settings = load()
-    database.start(settings)
+    database.wake(settings)
     database.django_setup(role, settings)
     return Session(settings, open_clock(clock_path()))
 

@@ -50,6 +50,6 @@ def check(as_json: AsJson = False) -> None:
         say_json([dataclasses.asdict(one) for one in findings])
     else:
         for one in findings:
-            say(f"{one.outcome:<5} {one.name:<16} {one.sentence}")
+            say(f"{one.outcome:<5} {one.name:<19} {one.sentence}")
     if any(one.outcome is Outcome.FAIL for one in findings):
         raise typer.Exit(1)

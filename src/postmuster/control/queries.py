@@ -30,7 +30,7 @@ class StandingStop:
     def sentence(self) -> str:
         """Who holds what, for `held_by`."""
         where = self.component_path or "everyone"
-        return f"{self.cause} {self.stop_no} of {self.lane} for {where}, since {self.set_at:%Y-%m-%d %H:%M} UTC"
+        return f"{self.cause} {self.stop_no} of {self.lane} for {where}, since {self.set_at:%Y-%m-%d %H:%M} UTC: {self.reason}"
 
 
 def standing(notice_no: int) -> list[StandingStop]:

@@ -5,8 +5,8 @@ there (at most 64 mails, after at most 5 ms) into one transaction. Only after it
 
 Promises: any trouble is 451, want of room is 452, and 552 5.3.4 over SIZE is the only 5xx to a mail. A connection whose peer
 vanished before its reply loses nothing: the mail is committed, comes again and counts once. No address, subject or octet of
-a mail is logged. Memory is bounded: past `MAX_HELD_OCTETS` new mail is answered 452 and reading pauses; a client that does not
-read its replies is not read either.
+a mail is logged. Memory is bounded: past `MAX_HELD_OCTETS` new mail is answered 452 and mail in the middle of its data waits; a client
+that does not read its replies is not read either.
 
 Sources: RFC 2033, RFC 5321 §4.5.3.2.7 (time-out), RFC 3463.
 """
@@ -75,7 +75,8 @@ class _Dialog(asyncio.Protocol):
         self._pause_or_go_on()
 
     def _pause_or_go_on(self) -> None:
-        should_pause = self.server.unanswered >= MAX_UNANSWERED or self._door.is_full or self._is_choked
+        is_in_the_way = self._door.is_full and self.server.is_in_data  # whoever begins a mail now hears 452
+        should_pause = self.server.unanswered >= MAX_UNANSWERED or is_in_the_way or self._is_choked
         if self.transport is not None and should_pause != self._is_paused and not self.transport.is_closing():
             (self.transport.pause_reading if should_pause else self.transport.resume_reading)()
             self._is_paused = should_pause

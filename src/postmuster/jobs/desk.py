@@ -42,6 +42,7 @@ class Desk:
         return Names(
             domain=settings.organisation.domain,
             reply_domain=settings.intake.domain,
+            reply_name=settings.intake.reply_local_part,
             bounce_domain=settings.relay.bounce_domain,
             separator=settings.intake.subaddress_separator,
             time_zone=settings.organisation.time_zone,
@@ -50,12 +51,32 @@ class Desk:
 
     @property
     def matching(self) -> Keys:
-        return Keys(self.tokens, self.settings.organisation.domain, self.settings.intake.subaddress_separator)
+        intake = self.settings.intake
+        return Keys(
+            self.tokens, self.settings.organisation.domain, intake.reply_local_part, intake.subaddress_separator
+        )
 
     @property
     def relay(self) -> RelayAddress:
         relay = self.settings.relay
         return RelayAddress(relay.host, relay.port, relay.ehlo_name)
+
+
+@dataclass(frozen=True, slots=True)
+class DoorDesk:
+    """What the door has at hand: enough to seal what comes in, and no key that signs anything."""
+
+    clock: Clock
+    keyring: Keyring = field(repr=False)
+
+    @property
+    def now(self) -> datetime:
+        return self.clock.now()
+
+
+def open_door_desk(settings: Settings, clock: Clock) -> DoorDesk:
+    """Read the master epochs; `Refused` names the file that is missing or damaged."""
+    return DoorDesk(clock, read_keyring(settings.key_dir))
 
 
 def open_desk(settings: Settings, clock: Clock) -> Desk:

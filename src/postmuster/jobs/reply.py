@@ -24,7 +24,7 @@ from postmuster.inbound.actions import ClaimedMail
 from postmuster.inbound.envelope import TakenMail
 from postmuster.inbound.states import MailState
 from postmuster.jobs import judging, receipts
-from postmuster.jobs.desk import Desk
+from postmuster.jobs.desk import Desk, DoorDesk
 from postmuster.jobs.judging import Judged
 from postmuster.jobs.looking import Look, look
 from postmuster.ledger import actions as ledger
@@ -42,7 +42,7 @@ _NO_ROOM: Final = "53100"  # PostgreSQL: disk full
 # ---- accept
 
 
-def accept(mails: Sequence[Received], *, desk: Desk) -> DeliveryReply:
+def accept(mails: Sequence[Received], *, desk: Desk | DoorDesk) -> DeliveryReply:
     """Commit mails; what their senders hear. Never raises: any trouble is 451, want of room 452. Gate: accept."""
     try:
         if control.stopped(0, Lane.INTAKE):

@@ -126,9 +126,9 @@ def read_token(purpose: Purpose, text: str, keys: Mapping[int, bytes], today: in
     return Token(key_id, DeliveryRef(notice_no, round_no, seq), expires_day)
 
 
-def write_reply_address(token: Token, key: bytes, *, domain: str, separator: str = "+") -> str:
-    """Write the address a person's reply goes to. Source: RFC 5233."""
-    return f"reply{separator}{write_token(Purpose.REPLY, token, key)}@{domain}"
+def write_reply_address(token: Token, key: bytes, *, domain: str, name: str = "reply", separator: str = "+") -> str:
+    """Write the address a person's reply goes to: `name` is the local part that a separator and the token follow. RFC 5233."""
+    return f"{name}{separator}{write_token(Purpose.REPLY, token, key)}@{domain}"
 
 
 def write_verp_address(token: Token, key: bytes, *, domain: str) -> str:
@@ -136,7 +136,7 @@ def write_verp_address(token: Token, key: bytes, *, domain: str) -> str:
     return f"b-n{token.ref.notice_no}-{write_token(Purpose.VERP, token, key)}@{domain}"
 
 
-def find_token(local_part: str, *, separator: str = "+") -> tuple[Purpose, str] | None:
+def find_token(local_part: str, *, name: str = "reply", separator: str = "+") -> tuple[Purpose, str] | None:
     """Find the token text in a local part of ours and say what it is for; None if it is not ours. Never raises.
 
     The notice in clear is for relays only: what counts is the one inside the token.
@@ -144,7 +144,7 @@ def find_token(local_part: str, *, separator: str = "+") -> tuple[Purpose, str] 
     if not local_part.isascii():
         return None
     lowered = local_part.lower()
-    prefix = f"reply{separator.lower()}"
+    prefix = f"{name}{separator}".lower()
     if lowered.startswith(prefix):
         return Purpose.REPLY, lowered[len(prefix) :]
     verp = _VERP.fullmatch(lowered)

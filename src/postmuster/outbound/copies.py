@@ -46,6 +46,7 @@ class Names:
 
     domain: str
     reply_domain: str
+    reply_name: str
     bounce_domain: str
     separator: str
     time_zone: str
@@ -64,7 +65,9 @@ class SigningKeys:
 def addresses_of(ref: DeliveryRef, released_at: datetime, names: Names, keys: SigningKeys) -> tuple[AddrSpec, str]:
     """The reply address and the reverse path of a delivery."""
     token = Token(keys.key_id, ref, day_number(released_at) + names.token_days)
-    reply = write_reply_address(token, keys.key, domain=names.reply_domain, separator=names.separator)
+    reply = write_reply_address(
+        token, keys.key, domain=names.reply_domain, name=names.reply_name, separator=names.separator
+    )
     local_part, _, domain = reply.partition("@")
     return AddrSpec(local_part, domain), write_verp_address(token, keys.key, domain=names.bounce_domain)
 

@@ -57,6 +57,11 @@ class Timeouts:
 _USUAL: Final = Timeouts()
 
 
+def _was_answered(outcome: Outcome) -> bool:
+    """Whether a reply to this very message decided it: the dialog works."""
+    return outcome.kind is not OutcomeKind.NOT_EXECUTED and outcome.reply_code is not None
+
+
 class _Connection:
     """One socket and its dialog."""
 
@@ -93,7 +98,7 @@ class _Connection:
             for event in events:
                 if isinstance(event, Settled) and event.key == message.key:
                     await self._flush_quietly()
-                    self.has_carried = self.has_carried or event.outcome.kind is OutcomeKind.ACCEPTED
+                    self.has_carried = self.has_carried or _was_answered(event.outcome)
                     return event.outcome
             events = await self._exchange()
 

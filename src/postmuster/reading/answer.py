@@ -21,6 +21,7 @@ from typing import Final
 
 from postmuster.reading.ask import Ask, AskType
 from postmuster.reading.items import Items, find_items
+from postmuster.reading.machine import addresses_machine, words_address_machine
 from postmuster.reading.names import NOBODY, find_tail, read_author
 from postmuster.reading.newtext import NewText
 from postmuster.reading.pieces import (
@@ -98,6 +99,8 @@ def read_answer(
     tail = find_tail(new.lines, phrases.choice_words, names)
     lines = new.lines[: len(new.lines) - tail.lines]
     found = _sort(pieces_of(lines, phrases, names))
+    if ask.type is not AskType.NONE and _is_for_machines(new, found, subject):
+        return Answer(AnswerType.UNCLEAR, reasons=("addresses_a_program",))
     if not found.answers and not found.special and not found.rest:
         return _from_subject(subject, ask, phrases, new, sent_subject)
     if ask.type is AskType.NONE:
@@ -116,6 +119,11 @@ def read_answer(
         reasons.append("unknown_last_line")
     reasons += _contradiction(subject, phrases, sent_subject, answer.choice)
     return Answer(AnswerType.UNCLEAR, reasons=tuple(reasons), evidence=answer.evidence) if reasons else answer
+
+
+def _is_for_machines(new: NewText, found: _Found, subject: str) -> bool:
+    subject_words = tuple(tokens(_bare_subject(subject)))
+    return addresses_machine(new.new_text, found.pieces) or words_address_machine(subject_words)
 
 
 def _sort(pieces: list[Piece]) -> _Found:
@@ -274,8 +282,13 @@ def _is_list(items: Items, ask: Ask) -> bool:
         return count >= min(2, ask.items)
     if count < 2 or items.ragged or not (count == ask.items or 3 <= count <= ask.items + 4):
         return False
-    you = load_vocabulary().you
-    return all(you.isdisjoint(tokens(text)) and not text.endswith(("?", "？")) for text in items.texts)
+    return not any(text.endswith(("?", "？")) or _speaks_to_reader(tokens(text)) for text in items.texts)
+
+
+def _speaks_to_reader(words: list[str]) -> bool:
+    """Whether words say "you" anywhere, or begin with "please" (a Chinese sign for it is a part of other words)."""
+    known = load_vocabulary()
+    return not (known.you - known.polite).isdisjoint(words) or (bool(words) and words[0] in known.you)
 
 
 def _is_preface(line: str, pieces: list[Piece]) -> bool:
@@ -297,8 +310,10 @@ def _doubts(new: NewText, found: _Found, phrases: Phrases, *, struck: bool) -> l
         reasons.append("question")
     if "..." in new.new_text or "…" in new.new_text or _SMILEY.search(new.new_text):
         reasons.append("irony")
-    if new.signature and not phrases.choice_words.isdisjoint(tokens(new.signature[:4_000])):
+    if _holds_choice(new.signature, phrases):
         reasons.append("choice_in_signature")
+    if _holds_choice(new.notices, phrases):
+        reasons.append("choice_in_notice")
     polite = load_vocabulary().polite
     if any(
         piece.choices and (piece.words[0] in polite or " ".join(piece.words[:2]) in polite) for piece in found.answers
@@ -313,6 +328,10 @@ def _doubts(new: NewText, found: _Found, phrases: Phrases, *, struck: bool) -> l
     return reasons
 
 
+def _holds_choice(cut: str | None, phrases: Phrases) -> bool:
+    return bool(cut) and not phrases.choice_words.isdisjoint(tokens((cut or "")[:4_000]))
+
+
 def _bare_subject(subject: str) -> str:
     subject = subject[:1_000]
     for _ in range(10):
@@ -325,7 +344,7 @@ def _bare_subject(subject: str) -> str:
 
 def _from_subject(subject: str, ask: Ask, phrases: Phrases, new: NewText, sent_subject: str | None) -> Answer:
     """Read the subject of a mail that says nothing else. What may be our own subject is no answer."""
-    if new.signature and not phrases.choice_words.isdisjoint(tokens(new.signature[:4_000])):
+    if _holds_choice(new.signature, phrases):
         return Answer(AnswerType.UNCLEAR, reasons=("choice_in_signature",))
     reason = ("nothing_new",)
     bare = _bare_subject(subject)

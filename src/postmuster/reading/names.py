@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from postmuster.reading.spans import Lines
-from postmuster.reading.words import PARTICLES, TOKEN, Vocabulary, load_vocabulary, load_words, tokens
+from postmuster.reading.words import PARTICLES, TOKEN, Vocabulary, fold, load_vocabulary, load_words, tokens
 
 MAX_TAIL_LINES: Final = 8
 MAX_TAIL_WORDS: Final = 7  # of a line: a name, or a title and an office
@@ -88,13 +88,13 @@ class Tail:
 def find_tail(lines: Lines, choice_words: frozenset[str], author: Author) -> Tail:
     """Find a block of short capitalised lines at the end: names, titles, telephone numbers. The first line is never in it."""
     taken, named, set_off, full, opens = 0, False, False, False, False
-    known = load_vocabulary()
+    known, closing = load_vocabulary(), load_words().closing
     for number in range(len(lines) - 1, 0, -1):
         bare = lines[number][1].strip()
         if not bare:
             set_off = full
             break
-        if not is_tail_line(bare, choice_words, known, author):
+        if fold(bare) in closing or not is_tail_line(bare, choice_words, known, author):
             break
         taken += 1
         full = full or " " in bare

@@ -22,6 +22,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from postmuster.reading.language import guess_language
+from postmuster.reading.names import NOBODY, read_author
 from postmuster.reading.quotes import mark_quotes, opens_quote
 from postmuster.reading.sent import SentWords, our_spans, sent_words
 from postmuster.reading.sheet import Sheet
@@ -41,7 +42,8 @@ _EVIDENCE: Final = re.compile(r"@|\b(?:19|20)\d\d\b|\d[:.]\d\d")
 class NewText:
     """What a person wrote, and what was cut.
 
-    `lines` are the lines of `new_text` with their places in the text, so that evidence can point there.
+    `lines` are the lines of `new_text` with their places in the text, so that evidence can point there; `notices` are
+    the legal notices that were cut.
     """
 
     new_text: str
@@ -50,10 +52,11 @@ class NewText:
     confidence: float
     language: str | None
     lines: Lines = ()
+    notices: str = ""
 
 
-def cut(text: str, *, sent: str | None = None) -> NewText:
-    """Cut `text`, whose lines end in LF; `sent` is the text of the mail it answers. Never raises."""
+def cut(text: str, *, sent: str | None = None, author: str = "") -> NewText:
+    """Cut `text`, whose lines end in LF; `sent` is the text of the mail it answers, `author` the From field. Never raises."""
     whole, limit = len(text), _limit(text)
     sheet = Sheet(text[:limit])
     mark_quotes(sheet)
@@ -63,7 +66,7 @@ def cut(text: str, *, sent: str | None = None) -> NewText:
         inner = _mark_ours(sheet, words)
         if not any(map(sheet.kept, range(len(sheet.bare)))):
             inner += _reopen(sheet, words)
-    mark_endings(sheet)
+    mark_endings(sheet, read_author(author) if author else NOBODY)
     spans = sheet.spans()
     if inner:
         spans = _merge(spans, inner)
@@ -74,11 +77,12 @@ def cut(text: str, *, sent: str | None = None) -> NewText:
     new_text = join_lines(lines)
     return NewText(
         new_text=new_text,
-        signature=_signature(text, spans),
+        signature=_cut_as(text, spans, SpanKind.SIGNATURE) or None,
         elided=tuple(spans),
         confidence=sheet.confidence,
         language=guess_language(new_text),
         lines=lines,
+        notices=_cut_as(text, spans, SpanKind.DISCLAIMER),
     )
 
 
@@ -205,6 +209,5 @@ def _close(spans: list[Span], limit: int, whole: int) -> list[Span]:
     return [*kept, Span(SpanKind.QUOTE, start, whole)]
 
 
-def _signature(text: str, spans: list[Span]) -> str | None:
-    parts = [text[span.start : span.end].strip("\n") for span in spans if span.kind is SpanKind.SIGNATURE]
-    return "\n".join(parts) or None
+def _cut_as(text: str, spans: list[Span], kind: SpanKind) -> str:
+    return "\n".join(text[span.start : span.end].strip("\n") for span in spans if span.kind is kind)

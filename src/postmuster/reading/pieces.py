@@ -130,12 +130,15 @@ def pieces_of(lines: Lines, phrases: Phrases, author: Author) -> list[Piece]:
 
 
 def _joined(before: Piece, piece: Piece, phrases: Phrases) -> Piece | None:
-    """Join what stands before a colon with what follows when only both together are known ("My choice: Resign")."""
-    if before.meaning is not None or before.line is not piece.line or before.mark not in (":", "："):
+    """Join what stands before a colon with what follows when only both together are known ("My choice: Resign").
+
+    Over a comma only for a decline, which German grammar parts with one.
+    """
+    if before.meaning is not None or before.line is not piece.line or before.mark not in (":", "：", ","):
         return None
     words = before.words + piece.words
     meaning, choices = cover(words, "", phrases, NOBODY)
-    if meaning is None:
+    if meaning is None or (before.mark == "," and meaning != Meaning.DECLINE):
         return None
     return Piece(before.start, piece.end, words, piece.line, piece.mark, meaning, choices)
 
@@ -194,9 +197,7 @@ def _greeting_by_name(words: tuple[str, ...], written: str, phrases: Phrases, *,
         if meaning & Meaning.FILL and len(words) - length <= 3:
             names = TOKEN.findall(written)[length:]
             greets = alone and bool(meaning & Meaning.GREETING)  # "Chers collègues" in a line of its own
-            return (
-                Meaning.FILL if all(is_name(name, phrases.choice_words, any_case=greets) for name in names) else None
-            )
+            return Meaning.FILL if all(is_name(name, phrases.choice_words, any_case=greets) for name in names) else None
     return None
 
 

@@ -98,7 +98,8 @@ def read_message(
     """Read a mail that was parsed and sorted. `sent_text` is what it may quote of ours. Never raises."""
     text = message.text
     page = read_html(message.html) if message.html else None
-    new = cut(text, sent=sent_text) if text else _EMPTY
+    author = decode_words(message.header_from)
+    new = cut(text, sent=sent_text, author=author) if text else _EMPTY
     answer = _NO_ANSWER
     if ask is not None and classified.kind is Kind.REPLY:
         struck = message.html is not None and _STRUCK.search(message.html) is not None
@@ -107,7 +108,7 @@ def read_message(
             message.subject,
             ask,
             sent_subject=sent_subject,
-            author=decode_words(message.header_from),
+            author=author,
             struck=struck,
         )
     names = [part.filename for part in message.attachments if part.filename]

@@ -16,9 +16,10 @@ from collections.abc import Iterator
 from typing import Final
 
 from postmuster.reading.disclaimer import find_notice
+from postmuster.reading.names import MAX_TAIL_LINES, NOBODY, Author, is_authors_name, is_tail_line, says_where
 from postmuster.reading.sheet import Sheet
 from postmuster.reading.spans import SpanKind
-from postmuster.reading.words import Words, fold, load_words
+from postmuster.reading.words import Words, fold, load_vocabulary, load_words, tokens
 
 MAX_SIGNATURE_LINES: Final = 14  # ours: RFC 3676 asks for 4, offices write up to a dozen
 _DELIMITERS: Final = frozenset({"--", "—", "––", "__", "-- -", "---"})
@@ -31,13 +32,15 @@ _POSTSCRIPT: Final = re.compile(r"p\.?\s?s\b|n\.?b\b", re.IGNORECASE)
 _SENTENCE_WORDS: Final = 9  # a line with more words, most of them in lower case, is a sentence
 
 
-def mark_endings(sheet: Sheet) -> None:
+def mark_endings(sheet: Sheet, author: Author = NOBODY) -> None:
     """Mark the notices and signatures of every block of kept lines. Never raises."""
     words = load_words()
     seen_text = False
     for first, last in _blocks(sheet):
         last = _mark_notices(sheet, first, last, words)
         _mark_signature(sheet, first, last, words, seen_text=seen_text)
+        if author:
+            _mark_name_block(sheet, first, last, author, seen_text=seen_text)
         seen_text = True
 
 
@@ -85,23 +88,44 @@ def _mark_signature(sheet: Sheet, first: int, last: int, words: Words, *, seen_t
             at += 1
             continue
         alone = at == first and not seen_text
-        if bare in _DELIMITERS and _is_ending(sheet, at + 1, last, explicit=bare == "--"):
+        if bare in _DELIMITERS and _is_ending(sheet, at + 1, last, words, explicit=bare == "--"):
             sheet.cut(at, last, SpanKind.SIGNATURE)
             return
         if _is_device(bare, words):
-            if _is_ending(sheet, at + 1, last, explicit=False):
+            if _is_ending(sheet, at + 1, last, words, explicit=False):
                 sheet.cut(at, last, SpanKind.SIGNATURE)
                 return
             sheet.cut(at, at, SpanKind.SIGNATURE)
         elif not alone and _is_closing(bare, words):
-            if _is_ending(sheet, at + 1, last, explicit=False):
+            if _is_ending(sheet, at + 1, last, words, explicit=False):
                 sheet.cut(at, last, SpanKind.SIGNATURE)
                 return
             sheet.doubt(0.9)
-        elif at > first and _LIST_RULE.match(bare) and _is_ending(sheet, at + 1, last, explicit=True):
+        elif at > first and _LIST_RULE.match(bare) and _is_ending(sheet, at + 1, last, words, explicit=True):
             sheet.cut(at, last, SpanKind.SIGNATURE)
             return
         at += 1
+
+
+def _mark_name_block(sheet: Sheet, first: int, last: int, author: Author, *, seen_text: bool) -> None:
+    """Mark a last paragraph that begins with the author's name and has nothing but names and ways to reach somebody.
+
+    A name with a title below it and nothing else is left: what looks like a title may be an answer.
+    """
+    while last > first and not sheet.kept(last):
+        last -= 1
+    start = last
+    while start > first and sheet.bare[start - 1] and sheet.kept(start - 1) and last - start < MAX_TAIL_LINES:
+        start -= 1
+    if (start == first and not seen_text) or not sheet.kept(start):
+        return
+    if not is_authors_name(tokens(sheet.bare[start][:200]), author):
+        return
+    lines = sheet.bare[start + 1 : last + 1]
+    known = load_vocabulary()
+    if lines and not (any(map(says_where, lines)) and all(is_tail_line(each, (), known, author) for each in lines)):
+        return
+    sheet.cut(start, last, SpanKind.SIGNATURE)
 
 
 def _is_device(bare: str, words: Words) -> bool:
@@ -129,12 +153,12 @@ def _is_closing(bare: str, words: Words) -> bool:
     return False
 
 
-def _is_ending(sheet: Sheet, first: int, last: int, *, explicit: bool) -> bool:
+def _is_ending(sheet: Sheet, first: int, last: int, words: Words, *, explicit: bool) -> bool:
     """Whether the lines from `first` to `last` look like a signature. An explicit delimiter allows sentences in it."""
     count = 0
     for number in range(first, last + 1):
         bare = sheet.bare[number]
-        if not bare:
+        if not bare or _is_device(bare, words):
             continue
         count += 1
         if count > MAX_SIGNATURE_LINES or _POSTSCRIPT.match(bare):

@@ -74,10 +74,6 @@ class Queue:
     put_off: int
     held: int = 0
 
-    @property
-    def is_empty(self) -> bool:
-        return not (self.moving or self.put_off or self.held)
-
 
 def why_not(*, user_id: int, programs: Path = PROGRAMS) -> str | None:
     """Say in one sentence why there can be no Postfix of our own; None when there can."""

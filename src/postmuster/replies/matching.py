@@ -24,6 +24,7 @@ class Keys:
 
     tokens: Mapping[int, bytes]
     domain: str  # of our Message-IDs
+    reply_name: str
     separator: str
 
 
@@ -45,7 +46,7 @@ def clues(
     found: list[Clue] = []
     wrong = 0
     for address in recipients[:MAX_RECIPIENTS_READ]:
-        located = find_token(address.rpartition("@")[0], separator=keys.separator)
+        located = find_token(address.rpartition("@")[0], name=keys.reply_name, separator=keys.separator)
         if located is None:
             continue
         purpose, text = located

@@ -146,7 +146,7 @@ def keyring(settings: Settings) -> Verdict:
     readable = _readable_by_others(settings.key_dir)
     if readable:
         return Outcome.FAIL, f"Others may read {', '.join(readable)}; run `chmod go=` on it."
-    shown = f"{len(epochs)} master epochs ({len(in_use)} in use), {len(token.keys)} token keys, DKIM key"
+    shown = f"master epochs: {len(epochs)}, of which {len(in_use)} in use; token keys: {len(token.keys)}; the DKIM key"
     return Outcome.OK, f"{shown}; readable by us alone."
 
 

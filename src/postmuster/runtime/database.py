@@ -60,6 +60,12 @@ def start(settings: Settings, *, tell: Tell = say) -> None:
         server_of(settings, tell).start()
 
 
+def wake(settings: Settings, *, tell: Tell = say) -> None:
+    """Start the embedded server that `prepare` made here, after a reboot or a kill; where none was made, make none."""
+    if not database_url() and server_of(settings, tell).is_made():
+        server_of(settings, tell).start()
+
+
 def stop(settings: Settings, *, tell: Tell = say) -> None:
     """Stop the embedded server if it runs."""
     if not database_url():

@@ -23,15 +23,14 @@ from postmuster.settings import clock_path, load
 django_setup("intake")
 
 from postmuster.inbound.door import Door  # noqa: E402 - the rooms' tables exist only after django_setup
-from postmuster.jobs.desk import open_desk  # noqa: E402
+from postmuster.jobs.desk import open_door_desk  # noqa: E402
 from postmuster.jobs.reply import accept  # noqa: E402
 
 
 async def _listen() -> None:
     leave_with_parent()
     settings = load()
-    desk = open_desk(settings, open_clock(clock_path()))
-    store = functools.partial(accept, desk=desk)
+    store = functools.partial(accept, desk=open_door_desk(settings, open_clock(clock_path())))
     door = Door(store, hostname=socket.gethostname(), max_size_octets=settings.intake.max_message_octets)
     port = await door.listen(settings.intake.host, settings.intake.port)
     leave = asyncio.Event()

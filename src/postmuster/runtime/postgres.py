@@ -132,6 +132,10 @@ class Server:
             return False
         return True
 
+    def is_made(self) -> bool:
+        """True if this folder has a database cluster, running or not."""
+        return (self.place.data / "PG_VERSION").exists()
+
     def start(self) -> None:
         """Start it, making it first where it is new. Raises `Refused` (it cannot run here) or `Transient`."""
         if self.is_running():
@@ -141,7 +145,7 @@ class Server:
                 return
             places.make(self.place, self._data_dir)
             self._require_zone_files()
-            if not (self.place.data / "PG_VERSION").exists():
+            if not self.is_made():
                 self._initialise()
             self._require_version()
             self._clear_leftovers()

@@ -183,15 +183,9 @@ def _queue(settings: Settings) -> tuple[Parameter, ...]:
         Parameter("maximal_queue_lifetime", lifetime, "As long as relay.give_up_after_s in postmuster.toml."),
         Parameter("bounce_queue_lifetime", lifetime, "The same for reports and for letters, which have no envelope sender."),
         Parameter(
-            "in_flow_delay",
-            "0",
-            "The default makes us wait up to a second for each mail while the queue grows. The bound for us is "
-            f"relay.max_in_relay ({most} messages).",
-        ),
-        Parameter(
             "qmgr_message_active_limit",
             str(max(ACTIVE_LIMIT, 2 * most)),
-            "More than relay.max_in_relay, so that nothing of ours waits where it delays other mail.",
+            "At least twice relay.max_in_relay, so that mail of others gets its turn while ours is many.",
         ),
         Parameter(
             "enable_long_queue_ids",
@@ -223,7 +217,7 @@ def _who_may(settings: Settings) -> tuple[Parameter, ...]:
     return (
         Parameter("syslog_name", "postfix/postmuster-out", "Its lines can be told from others in the log."),
         *((plain,) if is_local else ()),
-        Parameter("mynetworks", "127.0.0.0/8,[::1]/128", f"Who may submit.{more}"),
+        Parameter("mynetworks", "127.0.0.0/8,[::1]/128", f"Who may submit: this machine.{more}"),
         Parameter("smtpd_client_restrictions", "permit_mynetworks,reject", "Nobody else, not even with a password."),
         Parameter("smtpd_relay_restrictions", "permit_mynetworks,reject", "We write to anywhere."),
         *(

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
+import re
 import tomllib
 import types
 import typing
@@ -178,6 +179,7 @@ def _is_zone(name: str) -> bool:
 
 _ONE_OF: dict[str, Callable[[str], bool]] = {
     "organisation.time_zone": _is_zone,
+    "intake.reply_local_part": lambda text: re.fullmatch(r"[a-z0-9][a-z0-9._-]{0,23}", text) is not None,
     "intake.subaddress_separator": lambda text: text in tuple("+-=_."),
 }
 

@@ -62,7 +62,10 @@ MEANINGS: Mapping[str, Meaning] = {
     "intake.host": Meaning("host or address", "Where our LMTP server listens. Only the MTA in front may reach it."),
     "intake.port": Meaning("TCP port", "The port of our LMTP server. 0: any free one, for rehearsals."),
     "intake.domain": Meaning("domain", "The domain of reply addresses."),
-    "intake.reply_local_part": Meaning("local part", "The local part of reply addresses, before the separator."),
+    "intake.reply_local_part": Meaning(
+        "local part",
+        "The local part of reply addresses, before the separator: at most 24 of a-z, 0-9, dot, dash, underscore.",
+    ),
     "intake.subaddress_separator": Meaning(
         "one of + - = _ .", "What separates local part and token (RFC 5233; Postfix: recipient_delimiter)."
     ),
