@@ -37,8 +37,12 @@ def test_the_intake_reads_stops_and_nothing_else(database: Database) -> None:
             intake.execute(f"SELECT * FROM {table}")  # type: ignore[arg-type]
 
 
-@pytest.mark.parametrize("statement", ["SELECT sealed FROM vault_item", "SELECT * FROM inbound_mail", "SELECT name FROM roster_entry"])
-def test_the_intake_cannot_read_mail_or_people_even_what_it_has_just_written(database: Database, statement: str) -> None:
+@pytest.mark.parametrize(
+    "statement", ["SELECT sealed FROM vault_item", "SELECT * FROM inbound_mail", "SELECT name FROM roster_entry"]
+)
+def test_the_intake_cannot_read_mail_or_people_even_what_it_has_just_written(
+    database: Database, statement: str
+) -> None:
     intake = database.connect("intake")
     intake.execute(
         "INSERT INTO inbound_mail (item_no, accepted_at, octets, state, attempts, fence) VALUES (1, now(), 1, 'waiting', 0, 0)"

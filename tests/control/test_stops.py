@@ -21,7 +21,13 @@ pytestmark = pytest.mark.usefixtures("database")
 
 
 def _set(now: datetime, **given: Any) -> int:
-    usual: dict[str, Any] = {"notice_no": 0, "component_path": "", "lane": Lane.BULK, "cause": Cause.STOP, "reason": "order 7"}
+    usual: dict[str, Any] = {
+        "notice_no": 0,
+        "component_path": "",
+        "lane": Lane.BULK,
+        "cause": Cause.STOP,
+        "reason": "order 7",
+    }
     return control.set_stop(**usual | given, actor="officer:1 by shell", now=now)
 
 
@@ -60,7 +66,12 @@ def test_a_stop_of_a_component_does_not_close_the_whole_lane_and_is_shown(now: d
 
 def test_a_stop_is_lifted_by_its_own_scope_and_cause_alone(now: datetime) -> None:
     number = _set(now, notice_no=2)
-    for wrong in ({}, {"notice_no": 3}, {"notice_no": 2, "component_path": "A"}, {"notice_no": 2, "cause": Cause.PAUSE}):
+    for wrong in (
+        {},
+        {"notice_no": 3},
+        {"notice_no": 2, "component_path": "A"},
+        {"notice_no": 2, "cause": Cause.PAUSE},
+    ):
         assert _lift(now, **wrong) == []
     assert _closed(2) == {Lane.BULK}
     assert _lift(now, notice_no=2) == [number]

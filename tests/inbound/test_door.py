@@ -106,7 +106,9 @@ class House:
 
 
 @asynccontextmanager
-async def open_house(*, limit: int = LIMIT_OCTETS, monotonic: Callable[[], float] | None = None) -> AsyncIterator[House]:
+async def open_house(
+    *, limit: int = LIMIT_OCTETS, monotonic: Callable[[], float] | None = None
+) -> AsyncIterator[House]:
     shelf = Shelf()
     more: dict[str, Any] = {"monotonic": monotonic} if monotonic else {}
     door = Door(shelf.store, hostname="in.example", max_size_octets=limit, **more)
@@ -128,7 +130,9 @@ def test_a_mail_is_stored_as_it_was_sent_and_each_recipient_is_answered() -> Non
     async def walk() -> None:
         async with open_house() as house:
             client = await house.knock()
-            replies = await client.send(b"Subject: x\r\n\r\n..dot\r\nbare\nline\x00\r\n", "r1@y.example", "r2@y.example")
+            replies = await client.send(
+                b"Subject: x\r\n\r\n..dot\r\nbare\nline\x00\r\n", "r1@y.example", "r2@y.example"
+            )
             assert [reply[:9] for reply in replies] == ["250 2.0.0"] * 2
             [mail] = house.shelf.mails
             assert (mail.reverse_path, mail.recipients) == ("a@x.example", ("r1@y.example", "r2@y.example"))
@@ -178,9 +182,7 @@ def test_mails_that_come_during_a_commit_share_the_next_one() -> None:
     run(walk)
 
 
-@pytest.mark.parametrize(
-    ("says", "heard"), [(DeliveryReply.TROUBLE, "451 4.3.0"), (DeliveryReply.FULL, "452 4.3.1")]
-)
+@pytest.mark.parametrize(("says", "heard"), [(DeliveryReply.TROUBLE, "451 4.3.0"), (DeliveryReply.FULL, "452 4.3.1")])
 def test_trouble_and_want_of_room_are_put_off_never_refused(says: DeliveryReply, heard: str) -> None:
     async def walk() -> None:
         async with open_house() as house:

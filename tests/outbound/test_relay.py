@@ -320,7 +320,12 @@ def test_a_server_that_greets_late_but_in_time_is_used() -> None:
 
 
 def test_a_server_that_greets_with_a_refusal_or_speaks_another_protocol_gets_nothing() -> None:
-    for greeting in (b"554 5.3.2 Not today\r\n", b"HTTP/1.1 400 Bad Request\r\n\r\n", b"\x16\x03\x01\x02\x00", b"220" * 5_000):
+    for greeting in (
+        b"554 5.3.2 Not today\r\n",
+        b"HTTP/1.1 400 Bad Request\r\n\r\n",
+        b"\x16\x03\x01\x02\x00",
+        b"220" * 5_000,
+    ):
 
         def refuse(line: Line, verb: bytes, reply: bytes, greeting: bytes = greeting) -> None:
             line.write(greeting)

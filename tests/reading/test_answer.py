@@ -422,3 +422,26 @@ def test_the_words_our_notices_tell_people_to_use_are_understood() -> None:
     assert answer(WITHDRAW_WORDS, RESIGN).type is AnswerType.WITHDRAW
     assert answer(DECLINE_WORDS, FIVE).type is AnswerType.DECLINE
     assert answer(SENSITIVE_SENTENCE, FIVE).reasons == ("all_sensitive",)
+
+
+def test_a_sentence_above_lines_that_are_none_is_no_item() -> None:
+    found = answer("Please find my points below.\n\nWrote a plan\nMet the council\nFixed gate four", FIVE)
+    assert (found.type, found.items) == (AnswerType.REPORT, ("Wrote a plan", "Met the council", "Fixed gate four"))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "As discussed.\n\nThe gate is shut\nThe lock is open\nThe plan is late.",
+        "The badge is broken.\n\nRoom four\nSecond floor\n\nMore follows soon",
+        "We spoke on the phone\n\nThe gate is shut again\nThe lock is open\n\nThe plan is late",
+    ],
+)
+def test_a_letter_in_short_lines_is_no_report(text: str) -> None:
+    assert answer(text, FIVE).type is AnswerType.UNCLEAR
+
+
+@pytest.mark.parametrize("special", ["I withdraw my answer.", "You have the wrong person.", "Who asks for this?"])
+def test_a_letter_that_says_something_else_is_no_report(special: str) -> None:
+    found = answer(f"{special}\n\nThe gate is shut\n\nThe lock is open\n\nThe plan is late\n\nMore follows", FIVE)
+    assert found.type is not AnswerType.REPORT

@@ -13,11 +13,11 @@ import pytest
 from postmuster.mail.kind import classify
 from postmuster.mail.message import parse
 from postmuster.organisation.dice import Dice
-from postmuster.organisation.programs import Draft, programs, write_reply
+from postmuster.organisation.programs import Draft, Program, programs, write_reply
 from postmuster.organisation.received import ReceivedMail
 from postmuster.organisation.statements import Ask as TheirAsk
 from postmuster.organisation.statements import state
-from postmuster.organisation.truth import Truth
+from postmuster.organisation.truth import Expected, Truth
 from postmuster.organisation.wording import wording
 from postmuster.reading.ask import Ask, AskType
 from postmuster.reading.reading import read_message
@@ -28,7 +28,18 @@ ASKS = (
     (TheirAsk("election", ("Resign",)), Ask(AskType.ELECTION, ("Resign",)), (Truth.RESIGN, Truth.RESIGN_UNCLEAR)),
     (TheirAsk("report", (), 5), Ask(AskType.REPORT, items=5), (Truth.REPORT, Truth.REPORT_SHORT)),
 )
-ANYTIME = (Truth.DECLINE, Truth.QUESTION, Truth.WITHDRAW, Truth.NOT_MINE, Truth.UNCLEAR)
+ANYTIME = (Truth.DECLINE, Truth.QUESTION, Truth.WITHDRAW, Truth.NOT_MINE, Truth.UNCLEAR, Truth.INSTRUCTIONS)
+PLAIN = (Truth.YES, Truth.YES_VARIANT, Truth.RESIGN, Truth.REPORT, Truth.REPORT_SHORT, Truth.DECLINE)
+NAMES = (
+    "Jana Muster",
+    'Denis "Den" Verfère',
+    "Thornford, Ben",
+    "Ada Coldley",
+    "Grace O'Neil",
+    "王 小明",
+    "Óscar Galamar",
+)
+OFFICES = ("Office of Water", "Directorate", "Bureau of Rain", "Coastal Office")
 TEMPLATE = """Dear {name},
 
 This is an offer to the people of {component}.
@@ -61,32 +72,44 @@ MAIL = ReceivedMail(
 )
 
 
+@pytest.mark.parametrize("known", [True, False], ids=["our mail known", "our mail unknown"])
 @pytest.mark.parametrize("language", LANGUAGES)
-def test_no_reply_of_any_program_is_read_as_what_it_is_not(language: str) -> None:
-    words = wording(language)
-    tally: Counter[str] = Counter()
-    for program in programs():
+def test_no_reply_of_any_program_is_read_as_what_it_is_not(language: str, known: bool) -> None:
+    tally: Counter[tuple[Truth, bool]] = Counter()
+    for program in programs() if known else programs()[::4]:
         for theirs, ask, own in ASKS:
             for truth in (*own, *ANYTIME):
-                dice = Dice("reading", program.name, language, theirs.kind, truth.value)
-                said, expected = state(truth, theirs, words, dice, "Jana Muster")
-                draft = Draft(
-                    name="Jana Muster",
-                    address="Jana Muster <jana@agency.example>",
-                    domain="agency.example",
-                    title=words.titles[0],
-                    component="Office of Water",
-                    language=words,
-                    at=NOON,
-                    said=said,
-                    mail=MAIL,
-                    to="r-token@muster.example",
-                    disclaimer=words.disclaimer if dice.chance(0.3) else "",
-                )
-                message = parse(write_reply(program, draft, dice))
-                answer = read_message(message, classify(message), ask=ask, sent_text=f"An offer\n\n{TEMPLATE}").answer
+                dice = Dice("reading", program.name, language, theirs.kind, truth.value, known)
+                raw, expected = _written(program, theirs, truth, language, dice)
+                message = parse(raw)
+                sent = f"An offer\n\n{TEMPLATE}" if known else None
+                reading = read_message(message, classify(message), ask=ask, sent_text=sent)
+                answer = reading.answer
                 right = answer.type in {str(each) for each in (expected.answer, *expected.also_answers)}
                 right = right and (not expected.items or len(answer.items) == expected.items)
-                assert right or answer.type == "unclear", (program.name, truth, said.text(), answer)
-                tally[str(right)] += 1
-    assert tally["True"] >= 0.9 * tally.total(), tally
+                assert right or answer.type == "unclear", (program.name, truth, reading.new.new_text, answer)
+                tally[truth, right] += 1
+    plain = sum(count for (truth, _), count in tally.items() if truth in PLAIN)
+    to_a_person = {truth: count for (truth, right), count in tally.items() if not right}
+    assert sum(to_a_person.get(truth, 0) for truth in PLAIN) <= 0.03 * plain, to_a_person
+    assert sum(to_a_person.values()) <= 0.03 * tally.total(), to_a_person
+
+
+def _written(program: Program, theirs: TheirAsk, truth: Truth, language: str, dice: Dice) -> tuple[bytes, Expected]:
+    """Write one reply: the author, office and notice differ from reply to reply."""
+    words, name = wording(language), dice.pick(NAMES)
+    said, expected = state(truth, theirs, words, dice, name)
+    draft = Draft(
+        name=name,
+        address="jana@agency.example",
+        domain="agency.example",
+        title=dice.pick(words.titles),
+        component=dice.pick(OFFICES),
+        language=words,
+        at=NOON,
+        said=said,
+        mail=MAIL,
+        to="r-token@muster.example",
+        disclaimer=dice.pick(("", "own", "bottom")),
+    )
+    return write_reply(program, draft, dice), expected

@@ -136,3 +136,21 @@ def test_a_sentence_we_offered_counts_when_the_person_types_it() -> None:
     new = cut(f"All of my activities are sensitive.\n\n{ON}\n\n{marked(SENT)}", sent=SENT)
     answer = read_answer(new, "Re: An offer", Ask(AskType.REPORT, items=5))
     assert (answer.type, answer.reasons) == (AnswerType.REPORT, ("all_sensitive",))
+
+
+@pytest.mark.parametrize("typed", ["YES", "Resign", "Yes, I received it.", "*Ja*"])
+@pytest.mark.parametrize("ask", [YES, ELECTION], ids=["acknowledge", "election"])
+def test_an_answer_typed_into_marked_lines_goes_to_a_person(typed: str, ask: Ask) -> None:
+    lines = SENT.split("\n")
+    for at in (3, 5, 13):
+        text = f"{ON}\n\n" + marked("\n".join([*lines[:at], "", typed, "", *lines[at:]]))
+        found = read_answer(cut(text, sent=SENT), "Re: An offer", ask, sent_subject="An offer")
+        assert (found.type, found.reasons) == (AnswerType.UNCLEAR, ("words_inside_quote",)), at
+
+
+@pytest.mark.parametrize(
+    "quoted", [marked(SENT), marked(WRAPPED), badly_wrapped(SENT)], ids=["whole", "wrapped", "badly"]
+)
+def test_our_own_mail_alone_in_marked_lines_is_no_answer(quoted: str) -> None:
+    for text in (quoted, f"{ON}\n\n{quoted}", f"{ON}\n\n{quoted}\n\n-- \nJane Doe"):
+        assert read_answer(cut(text, sent=SENT), "Re: An offer", YES, sent_subject="An offer").type is AnswerType.NONE

@@ -339,8 +339,10 @@ def test_it_ends_with_the_run_that_started_it(folder: Path) -> None:
         pid = int(run.stdout.readline())
         assert members(pid)
         run.send_signal(signal.SIGKILL)
-    assert _await(lambda: members(pid) == [])
-    end_left_over(folder / "orphan")
+    try:
+        assert _await(lambda: members(pid) == [])
+    finally:
+        end_left_over(folder / "orphan")
 
 
 @pytest.mark.slow
@@ -355,7 +357,9 @@ def test_a_whole_muster_through_postfix_balances(tmp_path: Path) -> None:
         )
         log = (out / "postfix.log").read_text()
     finally:
-        subprocess.run([sys.executable, "-m", "postmuster.runtime.postgres", "remove", str(out)], check=False)
+        # The command removes only what lies below the folder it is called from.
+        remove = [sys.executable, "-m", "postmuster.runtime.postgres", "remove", out.name]
+        subprocess.run(remove, cwd=tmp_path, capture_output=True, check=False)
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-1000:]
     assert "what failed by the relay's report" in done.stdout
     assert "status=bounced" in log

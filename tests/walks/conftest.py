@@ -39,7 +39,7 @@ def stage(
     world = World(PEOPLE, SEED, clock.now, size_limit=SIZE_LIMIT_OCTETS)
     _, port = world.start()
     (tmp_path / "zone.json").write_text(json.dumps(world.zone()), encoding="utf-8")
-    given = {
+    given: dict[str, object] = {
         "relay.port": port,
         "relay.ehlo_name": "postmuster.agency.example",
         "intake.port": 0,
@@ -50,7 +50,7 @@ def stage(
         "work.batch_rows": 7,  # many batches, of several components
     }
     settings.file.write_text(reference.file_text(given), encoding="utf-8")
-    yield Muster(database, clock, open_desk(load(settings.file), clock), world, tmp_path)
+    yield Muster(database, clock, open_desk(load(settings.file), clock), world, tmp_path, given)
     world.close()
 
 

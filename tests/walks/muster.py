@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
+import subprocess
+import sys
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -19,7 +21,7 @@ from postmuster.access.roles import Actor
 from postmuster.base import sql
 from postmuster.base.clock import SteppedClock
 from postmuster.jobs import letter, notice, reply, upkeep
-from postmuster.jobs.desk import Desk
+from postmuster.jobs.desk import Desk, open_desk
 from postmuster.ledger import actions as ledger
 from postmuster.ledger import queries as ledger_queries
 from postmuster.mail.address import AddrSpec
@@ -39,6 +41,7 @@ from postmuster.outbound import queries as book
 from postmuster.outbound.copies import addresses_of
 from postmuster.outbound.states import DeliveryState
 from postmuster.outbound.values import RoundRef
+from postmuster.settings import DATABASE_VARIABLE, load, process_environment, reference
 
 from .relay import LittleRelay
 
@@ -66,6 +69,7 @@ class Muster:
     desk: Desk
     world: World
     folder: Path
+    given: dict[str, object]  # what stands in the settings file
     _numbers: itertools.count[int] = field(default_factory=lambda: itertools.count(1))
 
     # ---- a notice
@@ -122,6 +126,24 @@ class Muster:
     def through(self, relay: LittleRelay, **changes: object) -> Desk:
         """The desk with another relay."""
         return self.desk_with(relay_port=relay.port, **changes)
+
+    def configure(self, **changes: object) -> None:
+        """Write the settings file anew, for processes of their own: `relay_port=…`, `work_lease_s=…`."""
+        self.given |= {key.replace("_", ".", 1): value for key, value in changes.items()}
+        self.desk.settings.file.write_text(reference.file_text(self.given), encoding="utf-8")
+        self.desk = open_desk(load(self.desk.settings.file), self.clock)
+
+    def command(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        """Run `postmuster …` in a process of its own."""
+        environment = process_environment(self.desk.settings, role="application", clock=str(self.folder / "clock"))
+        return subprocess.run(
+            [sys.executable, "-m", "postmuster.cli.main", *arguments],
+            env=environment | {DATABASE_VARIABLE: "postgresql://not-ours-to-start.example/"},
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
 
     # ---- the books
 

@@ -57,6 +57,7 @@ LOOKS_A_SPAN: Final = 100  # a wait is measured to one part in so many
 FIRST_LOOK_S: Final = 0.005
 LAST_LOOK_S: Final = 0.25
 SIGNS: Final = {"openssl": dkim.SigningAlgorithm.RSA_SHA256, "ed25519": dkim.SigningAlgorithm.ED25519_SHA256}
+RELAY_SIGNS: Final = "relay.signs"  # the setting that leaves signing to the relay
 DURABILITY: Final = ("fsync", "full_page_writes", "synchronous_commit")
 
 
@@ -170,13 +171,12 @@ def _settings(folder: Path, relay_port: int, sign: str, signing: Signing) -> Set
         "authentication.zone_file": "zone.json",
         "work.workers": WORKERS,
     }
-    if sign not in SIGNS:
-        given["relay.dkim_selector"] = ""  # the relay signs
+    if sign == "none":
+        given[RELAY_SIGNS] = True
     file.write_text(reference.file_text(given), encoding="utf-8")
     settings = load(file)
-    if sign in SIGNS:
-        pem = dkim.make_key(SIGNS[sign])
-        keys.write_new(keys.dkim_key_file(settings.key_dir, settings.relay.dkim_selector), pem)
+    pem = dkim.make_key(SIGNS.get(sign, dkim.SigningAlgorithm.RSA_SHA256))
+    keys.write_new(keys.dkim_key_file(settings.key_dir, settings.relay.dkim_selector), pem)
     return settings
 
 

@@ -53,6 +53,7 @@ class NoticePost:
     accepted: int = 0
     doubled: int = 0
     refused: Counter[str] = field(default_factory=Counter)
+    refused_paths: set[str] = field(default_factory=set)  # reverse paths of what was refused for good
     deferred: Counter[str] = field(default_factory=Counter)
     message_ids: set[bytes] = field(default_factory=set)
     mailboxes: dict[int, Held] = field(default_factory=dict)
@@ -84,6 +85,8 @@ class Post:
         with self._lock:
             notice = self._notice(int(found[1]) if found else 0)
             (notice.refused if reply[0] == "5" else notice.deferred)[reply[:9]] += 1
+            if reply[0] == "5":
+                notice.refused_paths.add(reverse_path.lower())
 
     def accept(
         self, *, reverse_path: str, octets: bytes, recipients: Sequence[tuple[int, str]], wants_success: bool = False

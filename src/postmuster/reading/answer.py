@@ -21,8 +21,8 @@ from typing import Final
 
 from postmuster.reading.ask import Ask, AskType
 from postmuster.reading.items import Items, find_items
-from postmuster.reading.machine import addresses_machine, words_address_machine
-from postmuster.reading.names import NOBODY, find_tail, read_author
+from postmuster.reading.machine import addresses_program, words_address_program
+from postmuster.reading.names import NO_TAIL, NOBODY, find_tail, read_author
 from postmuster.reading.newtext import NewText
 from postmuster.reading.pieces import (
     Meaning,
@@ -97,11 +97,15 @@ def read_answer(
     phrases = phrases_for(ask)
     names = read_author(author).without(phrases.choice_words)
     tail = find_tail(new.lines, phrases.choice_words, names)
+    if ask.type is AskType.REPORT and not tail.is_no_list:
+        tail = NO_TAIL
     lines = new.lines[: len(new.lines) - tail.lines]
     found = _sort(pieces_of(lines, phrases, names))
-    if ask.type is not AskType.NONE and _is_for_machines(new, found, subject):
+    if ask.type is not AskType.NONE and _is_for_programs(new, found, subject, tail.lines):
         return Answer(AnswerType.UNCLEAR, reasons=("addresses_a_program",))
     if not found.answers and not found.special and not found.rest:
+        if new.inside_quote and ask.type is not AskType.NONE:
+            return Answer(AnswerType.UNCLEAR, reasons=("words_inside_quote",))
         return _from_subject(subject, ask, phrases, new, sent_subject)
     if ask.type is AskType.NONE:
         return _unasked(found)
@@ -121,9 +125,13 @@ def read_answer(
     return Answer(AnswerType.UNCLEAR, reasons=tuple(reasons), evidence=answer.evidence) if reasons else answer
 
 
-def _is_for_machines(new: NewText, found: _Found, subject: str) -> bool:
-    subject_words = tuple(tokens(_bare_subject(subject)))
-    return addresses_machine(new.new_text, found.pieces) or words_address_machine(subject_words)
+def _is_for_programs(new: NewText, found: _Found, subject: str, tail: int) -> bool:
+    """Whether the text, the names below it, the signature or the subject speak to a program."""
+    ends = [line for _, line in new.lines[len(new.lines) - tail :]]
+    ends += (new.signature or "")[:4_000].split("\n")
+    return addresses_program(new.new_text, found.pieces) or any(
+        words_address_program(tuple(tokens(line))) for line in [_bare_subject(subject), *ends] if line
+    )
 
 
 def _sort(pieces: list[Piece]) -> _Found:

@@ -3,10 +3,10 @@
 What for: "This message is for the addressee only. If you have received it in error …" is nobody's answer, and it
 stands below millions of them, in the language of the office, with or without a title.
 
-How: a notice is a paragraph of its own at the end of what a person wrote, and all below it belongs to it. It is known
-either by the words that such notices open with and two of the words they have (`opening`, `marks`), or by what it
-says: it speaks of a message and of two of the addressee, the reader who got it by mistake, what that reader has to do,
-and secrecy. In both cases nobody in it says "I", and the second kind asks nothing.
+How: a notice is a paragraph of its own at the end of what a person wrote, and all below it belongs to it: more such
+paragraphs, short ways to reach somebody. It is known either by the words that such notices open with and two of the
+words they have (`opening`, `marks`), or by what it says: it speaks of a message and of two of the addressee, the reader
+who got it by mistake, what that reader has to do, and secrecy. In both cases nobody in it says "I" and nothing is asked.
 
 Promises: linear; never raises; conservative: who writes "I received it in error, please delete me" is not cut, and a
 paragraph that begins with other words ("Yes. This message is …") stays whole.
@@ -24,9 +24,10 @@ from typing import Any, Final
 from postmuster.reading.sheet import Sheet
 from postmuster.reading.words import Words, fold, languages, tokens
 
-MAX_PARAGRAPH_CHARS: Final = 4_000  # ours: the longest notice of the corpora has 3,100
+MAX_PARAGRAPH_CHARS: Final = 4_000  # ours: two pages
 _LEAST_CHARS: Final = 20  # Chinese says it in this many
 _SHORT_CHARS: Final = 60  # a line below a notice that is shorter may be somebody's answer
+_MAX_TRIES: Final = 50  # lines within paragraphs that begin like a notice; keeps hostile texts linear
 _RULE: Final = re.compile(r"[_\-=*~#]{3,}+$")
 _FIRST_SENTENCE: Final = re.compile(r"[^.!。！]*+[.!。！]?")
 _WAYS: Final = re.compile(r"https?:|www\.|@|\d{3}")
@@ -48,18 +49,33 @@ class _Language:
 
 def find_notice(sheet: Sheet, first: int, last: int, words: Words) -> tuple[int, bool] | None:
     """Return where the notices at the end of a block begin, and whether one says so beyond doubt; None without one."""
-    at, follows_blank = first, True
+    at, follows_blank, tries = first, True, 0
+    other: int | None = None
     while at <= last:
         bare = sheet.bare[at]
         if not bare or _RULE.match(bare):
             follows_blank = True
-        elif follows_blank or len(bare) > _SHORT_CHARS or _opens(bare, words):
+        elif follows_blank or (tries < _MAX_TRIES and _begins(bare, words)):
+            tries += not follows_blank
             kind = _kind(sheet, at, last, words)
-            if kind is not None and (kind == "opened" or _nothing_else_below(sheet, at, last, words)):
-                return at, kind == "said"
+            if kind is not None:
+                other = _last_other_paragraph(sheet, first, last, words) if other is None else other
+                if other <= _paragraph_end(sheet, at, last):
+                    return at, kind == "said"
             follows_blank = False
         at += 1
     return None
+
+
+def _begins(bare: str, words: Words) -> bool:
+    """Whether a line within a paragraph begins as notices do: a title, or the message it speaks of."""
+    if _opens(bare, words):
+        return True
+    spaced = _spaced(bare[:60])
+    return any(
+        spaced.startswith((*language.themes["message"], *language.themes["mistaken"]))
+        for language in _notice_languages()
+    )
 
 
 def _opens(bare: str, words: Words) -> bool:
@@ -105,28 +121,35 @@ def _has_opening(language: _Language, bare: str) -> bool:
     return fold(bare[:120].lstrip("*_- ")).startswith(language.opening)
 
 
-def _nothing_else_below(sheet: Sheet, at: int, last: int, words: Words) -> bool:
-    """Whether all paragraphs below a notice are more of it, or ways to reach somebody: nothing that may be an answer."""
-    number = at
-    while number <= last and sheet.bare[number]:
-        number += 1
-    while number <= last:
-        if not sheet.bare[number]:
-            number += 1
+def _last_other_paragraph(sheet: Sheet, first: int, last: int, words: Words) -> int:
+    """Return the last line of the last paragraph that is neither notice nor a way to reach somebody: maybe an answer."""
+    end = last
+    while end >= first:
+        if not sheet.bare[end]:
+            end -= 1
             continue
-        paragraph = _paragraph(sheet, number, last)
-        if not _belongs(paragraph, sheet.bare[number], words):
-            return False
-        while number <= last and sheet.bare[number]:
-            number += 1
-    return True
+        start = end
+        while start > first and sheet.bare[start - 1]:
+            start -= 1
+        if not _belongs(_paragraph(sheet, start, end), sheet.bare[start], words):
+            return end
+        end = start - 1
+    return first - 1
+
+
+def _paragraph_end(sheet: Sheet, at: int, last: int) -> int:
+    while at < last and sheet.bare[at + 1]:
+        at += 1
+    return at
 
 
 def _belongs(paragraph: str, bare: str, words: Words) -> bool:
     if _RULE.match(bare) or _opens(bare, words):
         return True
-    spaced = _spaced(paragraph)
-    if any(len(language.said(spaced)) >= 2 and not _has(spaced, language.own) for language in _notice_languages()):
+    spaced, least = _spaced(paragraph), 1 if len(paragraph) > _SHORT_CHARS else 2
+    if "?" not in paragraph and any(
+        len(language.said(spaced)) >= least and not _has(spaced, language.own) for language in _notice_languages()
+    ):
         return True
     return len(paragraph) <= _SHORT_CHARS * 3 and _WAYS.search(paragraph) is not None and paragraph.count(". ") < 2
 

@@ -21,6 +21,7 @@ _BULLET: Final = re.compile(
     r"(?:[-–—](?![-–—])|[*•‣◦▪▫●○■□·+➢►▶✓✔☑»]|\(?\d{1,2}[.)\]:]|\d{1,2}\s?[-–]|\(?[a-zA-Z][.)]|\d\ufe0f?\u20e3|[①-⑳]|o(?=\s))[\s\u00a0]*+(?=\S)"
 )
 _BARE_MARK: Final = re.compile(r"(?:[-*•●·–]|\(?\d{1,2}[.)\]:]?)$")
+_STOPS: Final = (".", "。", "!", "！", "?", "？")
 _WRAPPED_CHARS: Final = 55  # a line this long may have been wrapped by a program
 
 
@@ -43,6 +44,8 @@ def find_items(lines: Lines) -> Items:
     if groups:
         return _items(groups, marked=True)
     paragraphs = _paragraphs(lines)
+    if _has_preface(paragraphs):
+        del paragraphs[0]
     if len(paragraphs) == 1 and not _is_wrapped(paragraphs[0]):
         paragraphs = [[line] for line in paragraphs[0]]
     if len(paragraphs) == 1 and len(paragraphs[0]) == 1:
@@ -81,6 +84,13 @@ def _paragraphs(lines: Lines) -> list[list[tuple[int, str]]]:
         elif groups[-1]:
             groups.append([])
     return [group for group in groups if group]
+
+
+def _has_preface(paragraphs: list[list[tuple[int, str]]]) -> bool:
+    """Whether one sentence stands above three or more lines that are none ("Please find my points below.")."""
+    if len(paragraphs) != 2 or len(paragraphs[0]) != 1 or len(paragraphs[1]) < 3 or _is_wrapped(paragraphs[1]):
+        return False
+    return paragraphs[0][0][1].endswith(_STOPS) and not any(line.endswith(_STOPS) for _, line in paragraphs[1])
 
 
 def _is_wrapped(paragraph: list[tuple[int, str]]) -> bool:

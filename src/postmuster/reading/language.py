@@ -14,12 +14,12 @@ from postmuster.reading.words import load_words
 
 _WORD: Final = re.compile(r"[^\W\d_]++")
 _SCRIPTS: Final = (
-    ("ja", re.compile(r"[\u3040-\u30ff]")),
-    ("ko", re.compile(r"[\uac00-\ud7af]")),
-    ("zh", re.compile(r"[\u4e00-\u9fff]")),
-    ("el", re.compile(r"[\u0370-\u03ff]{2}")),
-    ("he", re.compile(r"[\u0590-\u05ff]{2}")),
-    ("ar", re.compile(r"[\u0600-\u06ff]{2}")),
+    ("ja", r"[\u3040-\u30ff]"),
+    ("ko", r"[\uac00-\ud7af]"),
+    ("zh", r"[\u4e00-\u9fff]"),
+    ("el", r"[\u0370-\u03ff]{2}"),
+    ("he", r"[\u0590-\u05ff]{2}"),
+    ("ar", r"[\u0600-\u06ff]{2}"),
 )
 _LEAST_WORDS: Final = 3
 _SAMPLE_CHARS: Final = 1_500
@@ -32,7 +32,7 @@ def guess_language(text: str) -> str | None:
     if not sample:
         return None
     if not sample.isascii():
-        for name, script in _SCRIPTS:
+        for name, script in _scripts():
             if script.search(sample):
                 return name
     votes: dict[str, int] = {}
@@ -43,6 +43,12 @@ def guess_language(text: str) -> str | None:
     most = max(votes.values(), default=0)
     best = [name for name, count in votes.items() if count == most]
     return best[0] if most >= _LEAST_WORDS and len(best) == 1 else None
+
+
+@cache
+def _scripts() -> tuple[tuple[str, re.Pattern[str]], ...]:
+    """Compile the scripts when a text has more than ASCII; large ranges are slow to compile."""
+    return tuple((name, re.compile(script)) for name, script in _SCRIPTS)
 
 
 @cache

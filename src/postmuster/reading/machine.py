@@ -28,15 +28,15 @@ _CALLS: Final = (":", ",", "：", "，")
 _Phrase = tuple[bool, tuple[tuple[str, ...], ...]]  # at the beginning only; its parts, with gaps between them
 
 
-def addresses_machine(text: str, pieces: Iterable[Piece]) -> bool:
+def addresses_program(text: str, pieces: Iterable[Piece]) -> bool:
     """Whether a text, of which `pieces` are the pieces, speaks to a program."""
     if _CHAT_MARKS.search(text):
         return True
     phrases, speakers = _phrases(), _speakers()
-    return any(_is_call(piece, speakers) or words_address_machine(piece.words, phrases) for piece in pieces)
+    return any(_is_call(piece, speakers) or words_address_program(piece.words, phrases) for piece in pieces)
 
 
-def words_address_machine(words: tuple[str, ...], phrases: dict[str, tuple[_Phrase, ...]] | None = None) -> bool:
+def words_address_program(words: tuple[str, ...], phrases: dict[str, tuple[_Phrase, ...]] | None = None) -> bool:
     """Whether words without punctuation between them say what people say to programs."""
     known = _phrases() if phrases is None else phrases
     first = 1 if len(words) > 1 and words[0] in load_vocabulary().polite else 0

@@ -14,6 +14,7 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Final
 
 from postmuster.reading.spans import Lines
@@ -51,11 +52,17 @@ def read_author(header_from: str) -> Author:
     words = {word for part in re.split(r"[\W_\d]+", local) for word in tokens(part) if len(word) > 1}
     shown = tuple(tokens(plain.partition("<")[0])) if "<" in plain else ()
     # Many a first name is a small word of some language ("Ben", "Ada"): it stands for the person who bears it.
-    small = {word for words_of in load_words().stop.values() for word in words_of} - known.answers
-    own = {word for word in shown if len(word) > 2 and word in small and word.isalpha()}
+    own = {word for word in shown if len(word) > 2 and word in _small_words() and word.isalpha()}
     phrase = " ".join(shown)
     is_name = len(shown) > 1 and phrase not in known.phrases and known.doubt.isdisjoint(shown)
     return Author(frozenset(words - known.known) | frozenset(own), shown if is_name else ())
+
+
+@cache
+def _small_words() -> frozenset[str]:
+    """Return the words a language is full of, without those that answer."""
+    every = {word for words in load_words().stop.values() for word in words}
+    return frozenset(every) - load_vocabulary().answers
 
 
 def is_authors_name(words: Sequence[str], author: Author) -> bool:
@@ -83,11 +90,20 @@ class Tail:
     set_off: bool  # a blank line stands above, and a line has two words
     names_author: bool
     opens_with_author: bool = False  # the author's name is its first line
+    says_where: bool = False  # a telephone number, an address, an office stands in it
+
+    @property
+    def is_no_list(self) -> bool:
+        """Whether these lines are no items of a report, which may be short and capitalised too."""
+        return self.opens_with_author or self.says_where or (self.lines == 1 and self.set_off)
+
+
+NO_TAIL: Final = Tail(0, set_off=False, names_author=False)
 
 
 def find_tail(lines: Lines, choice_words: frozenset[str], author: Author) -> Tail:
     """Find a block of short capitalised lines at the end: names, titles, telephone numbers. The first line is never in it."""
-    taken, named, set_off, full, opens = 0, False, False, False, False
+    taken, named, set_off, full, opens, where = 0, False, False, False, False, False
     known, closing = load_vocabulary(), load_words().closing
     for number in range(len(lines) - 1, 0, -1):
         bare = lines[number][1].strip()
@@ -100,15 +116,15 @@ def find_tail(lines: Lines, choice_words: frozenset[str], author: Author) -> Tai
         full = full or " " in bare
         words = tokens(bare[:200])
         opens = not author.words.isdisjoint(words) or is_authors_name(words, author)
-        named = named or opens
+        named, where = named or opens, where or says_where(bare)
         if taken > MAX_TAIL_LINES:
-            return Tail(0, set_off=False, names_author=False)
-    return Tail(taken, set_off, named, opens)
+            return NO_TAIL
+    return Tail(taken, set_off, named, opens, where)
 
 
 def is_tail_line(bare: str, choice_words: Collection[str], known: Vocabulary, author: Author) -> bool:
     """Whether a line may stand in a block of names: a name, a title and an office, a way to reach somebody."""
-    if len(bare) > 80 or bare.endswith(("!", "?", "…", "...")) or bare[0] in "-*•":
+    if len(bare) > 80 or bare.endswith(("!", "?", "…", "...")) or bare[0] in "-*•–—·":
         return False
     words = tokens(bare)
     if says_where(bare) and known.doubt.isdisjoint(words) and ("|" not in bare or words_are_free(words, choice_words)):

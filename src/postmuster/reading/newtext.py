@@ -19,6 +19,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Final
 
 from postmuster.reading.language import guess_language
@@ -43,7 +44,7 @@ class NewText:
     """What a person wrote, and what was cut.
 
     `lines` are the lines of `new_text` with their places in the text, so that evidence can point there; `notices` are
-    the legal notices that were cut.
+    the legal notices that were cut; `inside_quote` says that nothing is new but lines with quote marks, between our own.
     """
 
     new_text: str
@@ -53,6 +54,7 @@ class NewText:
     language: str | None
     lines: Lines = ()
     notices: str = ""
+    inside_quote: bool = False
 
 
 def cut(text: str, *, sent: str | None = None, author: str = "") -> NewText:
@@ -61,11 +63,13 @@ def cut(text: str, *, sent: str | None = None, author: str = "") -> NewText:
     sheet = Sheet(text[:limit])
     mark_quotes(sheet)
     inner: list[Span] = []
+    inside = False
     if sent:
         words = sent_words(sent)
         inner = _mark_ours(sheet, words)
         if not any(map(sheet.kept, range(len(sheet.bare)))):
             inner += _reopen(sheet, words)
+            inside = not inner and _has_words_inside(sheet, words)
     mark_endings(sheet, read_author(author) if author else NOBODY)
     spans = sheet.spans()
     if inner:
@@ -83,6 +87,7 @@ def cut(text: str, *, sent: str | None = None, author: str = "") -> NewText:
         language=guess_language(new_text),
         lines=lines,
         notices=_cut_as(text, spans, SpanKind.DISCLAIMER),
+        inside_quote=inside,
     )
 
 
@@ -178,6 +183,22 @@ def _reopen(sheet: Sheet, sent: SentWords) -> list[Span]:
         if start < end:
             inner.append(Span(SpanKind.QUOTE, max(begin, start), min(end, stop)))
     return inner
+
+
+def _has_words_inside(sheet: Sheet, sent: SentWords) -> bool:
+    """Whether whole lines that are not ours stand between our own within a quote with marks: somebody typed there.
+
+    So it is where our words follow each other in another order: a word of ours, typed once more, is somebody's too.
+    """
+    if not any(sheet.marked):
+        return False
+    first = sheet.marked.index(True)
+    ours = our_spans(sheet.text, sheet.starts[first], len(sheet.text), sent)
+    for (_, end), (start, _) in pairwise(ours):
+        lines = sheet.text[end:start].split("\n")
+        if any(map(_HAS_WORD.search, lines[1:-1])) or not any(map(_HAS_WORD.search, lines)):
+            return True
+    return False
 
 
 def _merge(spans: list[Span], inner: list[Span]) -> list[Span]:

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache, lru_cache
 from itertools import islice
 from typing import Final
 
@@ -23,7 +23,7 @@ _PLACES: Final = 3
 MIN_RUN_WORDS: Final = 12
 MAX_SENT_WORDS: Final = 20_000
 MAX_REPLY_WORDS: Final = 50_000
-_WORD: Final = re.compile(r"[\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff]|[^\W_\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff]++")
+_WORD: Final = r"[\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff]|[^\W_\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff]++"
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,10 +34,16 @@ class SentWords:
     places: dict[tuple[str, ...], tuple[int, ...]]
 
 
+@cache
+def _word() -> re.Pattern[str]:
+    """Compile the pattern of a word when something sent is known; large ranges are slow to compile."""
+    return re.compile(_WORD)
+
+
 @lru_cache(maxsize=16)
 def sent_words(sent: str) -> SentWords:
     """Prepare what we sent; the last sixteen are kept, since thousands of replies answer one notice."""
-    words = tuple(islice((found[0].casefold() for found in _WORD.finditer(sent)), MAX_SENT_WORDS))
+    words = tuple(islice((found[0].casefold() for found in _word().finditer(sent)), MAX_SENT_WORDS))
     places: dict[tuple[str, ...], tuple[int, ...]] = {}
     for at in range(len(words) - _GROUP + 1):
         group = words[at : at + _GROUP]
@@ -49,7 +55,7 @@ def sent_words(sent: str) -> SentWords:
 
 def our_spans(text: str, start: int, end: int, sent: SentWords) -> list[tuple[int, int]]:
     """Return the parts of `text` between `start` and `end` that are our own words, in order."""
-    found = list(islice(_WORD.finditer(text, start, end), MAX_REPLY_WORDS))
+    found = list(islice(_word().finditer(text, start, end), MAX_REPLY_WORDS))
     words = [each[0].casefold() for each in found]
     least = min(MIN_RUN_WORDS, max(5, len(sent.words) * 4 // 5))
     spans = []

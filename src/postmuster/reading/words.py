@@ -19,7 +19,7 @@ import unicodedata
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache
-from importlib.resources import files
+from pathlib import Path
 from typing import Any, Final
 
 _ENDS: Final = " \t\u00a0,.;:!?*_-–—~\"'“”‘’„«»()[]،。、！，：；"
@@ -107,12 +107,9 @@ def tokens(text: str) -> list[str]:
 @cache
 def languages() -> dict[str, dict[str, Any]]:
     """Return the tables of all languages as they stand in the files."""
-    folder = files("postmuster.reading").joinpath("data")
-    found = {}
-    for entry in sorted(folder.iterdir(), key=lambda each: each.name):
-        if entry.name.endswith(".toml"):
-            found[entry.name.removesuffix(".toml")] = tomllib.loads(entry.read_text("utf-8"))
-    return found
+    # Not importlib.resources: it loads what makes temporary files, a twentieth of the command's start.
+    folder = Path(__file__).with_name("data")
+    return {entry.stem: tomllib.loads(entry.read_text("utf-8")) for entry in sorted(folder.glob("*.toml"))}
 
 
 def _all(section: str, key: str) -> list[str]:

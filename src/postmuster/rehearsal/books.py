@@ -12,8 +12,10 @@ from collections.abc import Iterator, Sequence
 from postmuster.base import sql
 from postmuster.ledger import queries as ledger
 from postmuster.mail.token import DeliveryRef, write_letter_id, write_message_id
+from postmuster.notices import queries as notices
 from postmuster.organisation.truth import Truth
 from postmuster.outbound import queries as book
+from postmuster.outbound.copies import addresses_of
 from postmuster.rehearsal.act import Act
 from postmuster.rehearsal.readings import Agreement
 from postmuster.rehearsal.stage import Stage
@@ -77,6 +79,7 @@ def _notice_checks(stage: Stage, act: Act, figures: NoticeFigures, by_report: bo
         sink["distinct"] + sink["refused"] * by_report,
     )
     refused = states.get(State.FAILED, 0) - (_reported(act) if by_report else _failed_after(act) + _doubted_failed(act))
+    refused += 0 if by_report else _refused_unread(stage, act)
     how = "by the relay's report" if by_report else "in the dialog"
     yield _equal(f"{name}: what they refused for good is what failed {how}.", refused, sink["refused"])
     yield _equal(f"{name}: nobody got a copy twice.", 0, sink["doubled"])
@@ -95,6 +98,16 @@ def _taken(stage: Stage, act: Act, figures: NoticeFigures, by_report: bool) -> i
         is_held = write_message_id(ref, key, domain=domain).strip("<>").encode() in held
         went += is_held or (by_report and state == State.FAILED)
     return sure + _failed_after(act) + went
+
+
+def _refused_unread(stage: Stage, act: Act) -> int:
+    """Copies in doubt that the receiving systems refused: the sender died before it could read or keep their answer."""
+    post, round_ = stage.world.post.notices.get(act.notice_no), notices.round_of(act.notice_no)
+    if post is None or round_ is None:
+        return 0
+    refs = (DeliveryRef(act.notice_no, round_no, seq) for round_no, seq, _ in _doubted(act))
+    paths = (addresses_of(ref, round_.released_at, stage.desk.names, stage.desk.signing)[1] for ref in refs)
+    return sum(path.lower() in post.refused_paths for path in paths)
 
 
 def _failed_after(act: Act) -> int:

@@ -100,6 +100,8 @@ def _observed(keyring: Keyring) -> dict[object, list[Observed]]:
             name = parse(data, _HEADER_ONLY).message_id
             found[name or octets_digest(data)].append(_made(*row[2:]))
         after = rows[-1][0]
+    for made in found.values():  # of two copies of one mail either may be read first; the other is the repeated one
+        made.sort(key=lambda one: one.outcome == Outcome.REPEATED)
     return found
 
 
