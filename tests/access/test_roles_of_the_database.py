@@ -31,10 +31,10 @@ def test_the_intake_reads_stops_and_nothing_else(database: Database) -> None:
     intake = database.connect("intake")
     for table in _tables():
         if table in ASKED_BY_INTAKE:
-            intake.execute(f"SELECT * FROM {table}")  # type: ignore[arg-type]
+            intake.execute(f"SELECT * FROM {table}")
             continue
         with pytest.raises(_DENIED):
-            intake.execute(f"SELECT * FROM {table}")  # type: ignore[arg-type]
+            intake.execute(f"SELECT * FROM {table}")
 
 
 @pytest.mark.parametrize(
@@ -48,7 +48,7 @@ def test_the_intake_cannot_read_mail_or_people_even_what_it_has_just_written(
         "INSERT INTO inbound_mail (item_no, accepted_at, octets, state, attempts, fence) VALUES (1, now(), 1, 'waiting', 0, 0)"
     )
     with pytest.raises(_DENIED):
-        intake.execute(statement)  # type: ignore[arg-type]
+        intake.execute(statement)
     with pytest.raises(_DENIED):
         intake.execute(
             "INSERT INTO inbound_mail (item_no, accepted_at, octets, state, attempts, fence) "
@@ -63,7 +63,7 @@ def test_the_intake_changes_and_deletes_nothing(database: Database) -> None:
             if table in ADDED_TO_BY_INTAKE and act.startswith("INSERT"):
                 continue
             with pytest.raises(_DENIED):
-                intake.execute(act)  # type: ignore[arg-type]
+                intake.execute(act)
 
 
 def test_neither_role_is_master_of_anything(database: Database) -> None:
@@ -102,7 +102,7 @@ def test_neither_role_is_master_of_anything(database: Database) -> None:
 def test_no_way_leads_to_another_role_or_round_a_guard(database: Database, role: str, act: str) -> None:
     login = database.connect(role)
     with pytest.raises(_DENIED):
-        login.execute(act)  # type: ignore[arg-type]
+        login.execute(act)
 
 
 def test_row_level_security_is_forced_on_every_table(database: Database) -> None:

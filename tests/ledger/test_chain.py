@@ -22,7 +22,6 @@ from postmuster.runtime import roles
 
 if TYPE_CHECKING:
     from conftest import Database
-
     from postmuster.runtime.postgres import Server
 
 AT = datetime(2026, 6, 1, 14, 0, tzinfo=timezone(timedelta(hours=2)))
@@ -107,9 +106,9 @@ def _append(count: int, now: datetime, *, kind: str = "thing done") -> None:
 
 
 def test_entries_are_numbered_after_their_commit_and_hold(database: Database, now: datetime) -> None:
-    with pytest.raises(ZeroDivisionError), transaction.atomic():
+    with transaction.atomic():
         _append(1, now)
-        raise ZeroDivisionError
+        transaction.set_rollback(True)
     _append(5, now)
     assert queries.counts() == (5, 0)
     assert ledger.number(limit=3) == 3
@@ -209,7 +208,7 @@ def test_nobody_changes_an_append_only_table(database: Database, now: datetime, 
     for table in tables:
         column = sql.value("SELECT attname FROM pg_attribute WHERE attrelid = %s::regclass AND attnum = 1", (table,))
         with pytest.raises((psycopg.errors.InsufficientPrivilege, psycopg.errors.RestrictViolation)):
-            login.execute(act.format(table, column))  # type: ignore[arg-type]
+            login.execute(act.format(table, column))
     assert queries.counts() == (1, 1)
 
 
@@ -218,4 +217,4 @@ def test_the_master_of_the_server_meets_the_guard_too(database: Database, server
     with psycopg.connect(**server.parameters(roles.DATABASE), autocommit=True) as admin:
         for act in ("UPDATE ledger_entry SET kind = 'x'", "DELETE FROM ledger_entry", "TRUNCATE ledger_entry CASCADE"):
             with pytest.raises(psycopg.errors.RestrictViolation):
-                admin.execute(act)  # type: ignore[arg-type]
+                admin.execute(act)

@@ -6,7 +6,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 
 import pytest
@@ -87,10 +87,8 @@ def serving(say: Callable[[Line, bytes, bytes], None]) -> Iterator[Server]:
     server.port = listener.getsockname()[1]
 
     def converse(line: Line) -> None:
-        try:
+        with suppress(OSError, _Closed):
             line.run()
-        except (OSError, _Closed):
-            pass
 
     def listen() -> None:
         while True:
@@ -110,10 +108,8 @@ def serving(say: Callable[[Line, bytes, bytes], None]) -> Iterator[Server]:
         thread.join(WAIT_S)
         listener.close()
         for line in server.lines:
-            try:
+            with suppress(OSError):
                 line.socket.shutdown(socket.SHUT_RDWR)
-            except OSError:
-                pass
 
 
 def willing(line: Line, verb: bytes, reply: bytes) -> None:

@@ -20,7 +20,6 @@ from postmuster.vault.keyring import Keyring
 
 if TYPE_CHECKING:
     from conftest import Database
-
     from postmuster.runtime.postgres import Server
 
 KEY, OTHER = b"k" * 32, b"o" * 32

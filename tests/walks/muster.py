@@ -9,6 +9,7 @@ import dataclasses
 import itertools
 import subprocess
 import sys
+import time
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -48,6 +49,7 @@ from .relay import LittleRelay
 if TYPE_CHECKING:
     from conftest import Database
 
+WAIT_S: Final = 20.0
 PEOPLE: Final = 80
 SEED: Final = 7
 PLAIN_DOMAIN: Final = "seeds.agency.example"  # publishes nothing and signs nothing: grade C
@@ -185,6 +187,14 @@ class Muster:
                 (of.notice_no, of.round_no),
             )
         }
+
+    def until_someone_waits(self, pid: int | None = None) -> None:
+        """Wait until the server says that a statement waits for another's transaction."""
+        watch = self.database.connect("owner")
+        waits = "SELECT count(*) FROM pg_locks WHERE NOT granted AND (%s::int IS NULL OR pid = %s)"
+        until_s = time.monotonic() + WAIT_S
+        while watch.execute(waits, (pid, pid)).fetchone() == (0,):
+            assert time.monotonic() < until_s
 
     def ledger_is_sound(self) -> None:
         while ledger.number():

@@ -5,6 +5,7 @@ It stands for the submission service. What it took is kept, so that a test can c
 
 from __future__ import annotations
 
+import contextlib
 import re
 import socket
 import threading
@@ -190,7 +191,5 @@ class _Conversation:
 
 
 def _cut(line: socket.socket) -> None:
-    try:
+    with contextlib.suppress(OSError):
         line.shutdown(socket.SHUT_RDWR)
-    except OSError:
-        pass

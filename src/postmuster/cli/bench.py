@@ -145,9 +145,9 @@ def _table(sizes: Sequence[dict[str, Any]]) -> Table:
     table = Table(box=None, pad_edge=False)
     table.add_column("step")
     for head in ("people", "a second", "ratio", "peak MB"):
-        table.add_column(head, justify="right")
+        table.add_column(head, justify="right", no_wrap=True)
     table.add_column("of what, a second", no_wrap=True)
-    table.add_column("fsync·pages·commit", no_wrap=True)
+    table.add_column("fsync·fpw·commit", no_wrap=True)
     for one in sizes:
         safety = "·".join(one["send"]["database"].values())
         for name, rate, beside, ratio, mb in lines(one):

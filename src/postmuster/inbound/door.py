@@ -5,8 +5,8 @@ there (at most 64 mails, after at most 5 ms) into one transaction. Only after it
 
 Promises: any trouble is 451, want of room is 452, and 552 5.3.4 over SIZE is the only 5xx to a mail. A connection whose peer
 vanished before its reply loses nothing: the mail is committed, comes again and counts once. No address, subject or octet of
-a mail is logged. Memory is bounded: past `MAX_HELD_OCTETS` new mail is answered 452 and mail in the middle of its data waits; a client
-that does not read its replies is not read either.
+a mail is logged. Memory is bounded: past `MAX_HELD_OCTETS` new mail is answered 452 and mail in the middle of its data waits;
+a client that does not read its replies is not read either.
 
 Sources: RFC 2033, RFC 5321 §4.5.3.2.7 (time-out), RFC 3463.
 """

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 from typing import Final
 
 from postmuster.inbound.actions import ClaimedMail
@@ -95,6 +96,7 @@ class _Ground:
     def __init__(self, looks: Sequence[Look], desk: Desk) -> None:
         refs = {(c.ref.notice_no, c.ref.round_no, c.ref.seq) for one in looks for c in one.clues}
         self._deliveries = book.recipients_of(sorted(refs))
+        self.subjects = _subjects(notices.last_round_pk())
         self._senders = self._by_sender([one for one in looks if not self._named(one)], desk.now)
         persons = {one.person_no for one in self._deliveries.values()} | {
             one.person_no for _, one in self._senders.values()
@@ -124,9 +126,12 @@ class _Ground:
         return _Whose(None, MatchedBy.NOTHING, False)
 
     def names_two_notices(self, one: Look, delivery: DeliveryOf) -> bool:
-        """Whether a mail to one notice's address answers, by its references, another notice of the same person."""
+        """Whether a mail to one notice's address answers another one, by its references or under its subject."""
         named = (found for found, _ in self._named(one) if found.person_no == delivery.person_no)
-        return any(found.notice_no != delivery.notice_no for found in named)
+        if any(found.notice_no != delivery.notice_no for found in named):
+            return True
+        about = self.subjects.get(one.thread_subject, {delivery.notice_no})
+        return delivery.notice_no not in about
 
     def person(self, delivery: DeliveryOf) -> PersonEntry | None:
         round_ = self.rounds.get((delivery.notice_no, delivery.round_no))
@@ -147,17 +152,23 @@ class _Ground:
             return {}
         senders = sorted({one.author.match_key for one in writers.values() if one.author})
         by_key = roster.person_by_address(senders, now=now)
-        subjects: dict[str, int] = {}
-        for round_ in notices.released():
-            for _, subject in round_.revision.content.subject.pairs:
-                subjects[folded_subject(subject)] = round_.notice_no
         wanted = {
-            mail_no: (subjects[one.thread_subject], by_key[one.author.match_key])
+            mail_no: (max(self.subjects[one.thread_subject]), by_key[one.author.match_key])
             for mail_no, one in writers.items()
-            if one.author and one.thread_subject in subjects and one.author.match_key in by_key
+            if one.author and one.thread_subject in self.subjects and one.author.match_key in by_key
         }
         found = book.deliveries_to(sorted({p for _, p in wanted.values()}), sorted({n for n, _ in wanted.values()}))
         return {mail_no: (MatchedBy.SENDER, found[pair]) for mail_no, pair in wanted.items() if pair in found}
+
+
+@lru_cache(maxsize=1)
+def _subjects(_last_round_pk: int) -> dict[str, set[int]]:
+    """The notices that were released under each subject, in whatever language; kept until another round is released."""
+    found: dict[str, set[int]] = {}
+    for round_ in notices.released():
+        for _, subject in round_.revision.content.subject.pairs:
+            found.setdefault(folded_subject(subject), set()).add(round_.notice_no)
+    return found
 
 
 def _judge(one: Look, ground: _Ground, *, is_repeated: bool, desk: Desk) -> Judged:

@@ -83,6 +83,11 @@ def released() -> list[StoredRound]:
         return [_round(row) for row in found]
 
 
+def last_round_pk() -> int:
+    """The newest round's row, 0 before the first: it changes whenever something is released. Index: primary key."""
+    return int(sql.value("SELECT coalesce(max(id), 0) FROM notices_round"))
+
+
 def listing() -> list[StoredRevision]:
     """Every notice with its newest revision."""
     with sql.guarded():

@@ -24,7 +24,7 @@ from postmuster.roster import queries as roster
 from postmuster.roster.states import EmploymentClass, Status
 
 SAMPLE_ROWS: Final = 20  # R4
-NOT_APPROVED: Final = "The stored revision is not the one that was approved: its words or the generated ones have changed; draft it again."
+NOT_APPROVED: Final = "The stored revision is not the one that was approved: words of it have changed; draft it again."
 
 
 @dataclass(frozen=True, slots=True)
