@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Final
+from typing import Final, Generic, TypeVar
 
 from postmuster.base.clock import Clock
 from postmuster.base.errors import Defect
@@ -18,6 +18,21 @@ from postmuster.replies.matching import Keys
 from postmuster.settings import Settings
 from postmuster.settings.keys import read_dkim_key, read_token_keys
 from postmuster.vault.keyring import Keyring, read_keyring
+
+T = TypeVar("T")
+
+
+class Kept(Generic[T]):
+    """One value that a process made for itself and that holds as long as its key stays the same."""
+
+    def __init__(self) -> None:
+        self._kept: tuple[int, T] | None = None
+
+    def get(self, key: int, make: Callable[[], T]) -> T:
+        kept = self._kept
+        if kept is None or kept[0] != key:
+            kept = self._kept = (key, make())
+        return kept[1]
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +46,7 @@ class Desk:
     tokens: Mapping[int, bytes] = field(repr=False)
     txt: Lookup = field(repr=False)
     leaving: threading.Event = field(default_factory=threading.Event)
+    subjects: Kept[Mapping[str, frozenset[int]]] = field(default_factory=Kept, repr=False)
 
     @property
     def now(self) -> datetime:

@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from functools import lru_cache
 from typing import Final
 
 from postmuster.inbound.actions import ClaimedMail
@@ -96,7 +95,7 @@ class _Ground:
     def __init__(self, looks: Sequence[Look], desk: Desk) -> None:
         refs = {(c.ref.notice_no, c.ref.round_no, c.ref.seq) for one in looks for c in one.clues}
         self._deliveries = book.recipients_of(sorted(refs))
-        self.subjects = _subjects(notices.last_round_pk())
+        self.subjects = desk.subjects.get(notices.last_round_pk(), _subjects)
         self._senders = self._by_sender([one for one in looks if not self._named(one)], desk.now)
         persons = {one.person_no for one in self._deliveries.values()} | {
             one.person_no for _, one in self._senders.values()
@@ -130,7 +129,7 @@ class _Ground:
         named = (found for found, _ in self._named(one) if found.person_no == delivery.person_no)
         if any(found.notice_no != delivery.notice_no for found in named):
             return True
-        about = self.subjects.get(one.thread_subject, {delivery.notice_no})
+        about = self.subjects.get(one.thread_subject, frozenset({delivery.notice_no}))
         return delivery.notice_no not in about
 
     def person(self, delivery: DeliveryOf) -> PersonEntry | None:
@@ -161,14 +160,13 @@ class _Ground:
         return {mail_no: (MatchedBy.SENDER, found[pair]) for mail_no, pair in wanted.items() if pair in found}
 
 
-@lru_cache(maxsize=1)
-def _subjects(_last_round_pk: int) -> dict[str, set[int]]:
-    """The notices that were released under each subject, in whatever language; kept until another round is released."""
+def _subjects() -> dict[str, frozenset[int]]:
+    """The notices that were released under each subject, in whatever language."""
     found: dict[str, set[int]] = {}
     for round_ in notices.released():
         for _, subject in round_.revision.content.subject.pairs:
             found.setdefault(folded_subject(subject), set()).add(round_.notice_no)
-    return found
+    return {subject: frozenset(numbers) for subject, numbers in found.items()}
 
 
 def _judge(one: Look, ground: _Ground, *, is_repeated: bool, desk: Desk) -> Judged:
