@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from postmuster.bench.tables import write_tables
 from postmuster.settings import CLOCK_VARIABLE, DATABASE_VARIABLE, ROLE_VARIABLE, SETTINGS_VARIABLE
 
 PEOPLE = 200
@@ -80,6 +81,14 @@ def test_figures_plot_and_page_are_left_and_the_installation_is_not(measured: tu
     assert (out / "bench.svg").read_text().startswith("<svg")
     assert "<table" in (out / "bench.html").read_text()
     assert not (out / "house").exists()
+
+
+def test_the_page_for_the_documentation_has_a_row_for_each_step(measured: tuple[dict[str, Any], Path]) -> None:
+    page = write_tables(measured[0])
+    assert [
+        step for step in ("load", "expand", "send", "intake", "digest") if f"| {step} | {PEOPLE} |" not in page
+    ] == []
+    assert f"{PEOPLE} / 0" in page
 
 
 @pytest.mark.parametrize("name", ["send", "read", "load"])

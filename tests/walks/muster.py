@@ -50,7 +50,7 @@ if TYPE_CHECKING:
     from conftest import Database
 
 WAIT_S: Final = 20.0
-PEOPLE: Final = 80
+PEOPLE: Final = 60
 SEED: Final = 7
 PLAIN_DOMAIN: Final = "seeds.agency.example"  # publishes nothing and signs nothing: grade C
 GUARDED_DOMAIN: Final = "rivers.agency.example"  # signs, and asks to reject what is not signed

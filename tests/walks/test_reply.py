@@ -26,6 +26,7 @@ from postmuster.inbound import actions as inbound
 from postmuster.jobs import reply
 from postmuster.mail.lmtp import DeliveryReply, Received
 from postmuster.mail.token import DeliveryRef, Token, write_reply_address
+from postmuster.outbound.letters import claim_letters
 from postmuster.reports import queries as reports
 from postmuster.runtime import roles
 from postmuster.vault import actions as vault
@@ -566,8 +567,6 @@ def test_a_letter_is_tried_again_and_is_the_same_mail(muster: Muster, relay: Lit
 
 
 def test_a_letter_whose_sender_died_is_in_doubt_and_not_sent_twice(muster: Muster, relay: LittleRelay) -> None:
-    from postmuster.outbound.letters import claim_letters
-
     of = muster.reach()
     [ann] = muster.people(1)
     muster.hear(muster.reply(of, ann))

@@ -1,7 +1,7 @@
 """`bench figures` (`make docs-figures`): the figures of README and documentation, from a demo's own figures.
 
-`demo.txt` is what the demo prints, `reach.svg` the reach of its first notice by component; `bench.svg` is drawn again where
-`bench-out/bench.json` is. Equal figures give equal files.
+`demo.txt` is what the demo prints, `reach.svg` the reach of its first notice by component; where `bench-out/bench.json` is,
+`bench.svg` and `bench.md` are made from it. Equal figures give equal files.
 
 Errors: `Refused` for a folder without a demo's `figures.json`, or a demo whose books do not balance.
 """
@@ -19,6 +19,7 @@ from rich.console import Console
 
 from postmuster.base.errors import Refused
 from postmuster.bench.plot import draw
+from postmuster.bench.tables import write_tables
 from postmuster.rehearsal.run import rehearse
 from postmuster.reports import charts
 from postmuster.reports.figures import NoticeFigures, OrganisationReport, State, reached_of
@@ -47,8 +48,10 @@ def draw_figures(taken_from: Path | None, out: Path, *, tell: Tell) -> list[Path
     files[0].write_text(demo_text(report), encoding="utf-8")
     files[1].write_text(reach_figure(report.notices[0]), encoding="utf-8")
     if BENCH_FILE.exists():
-        files.append(out / "bench.svg")
-        files[-1].write_text(draw(json.loads(BENCH_FILE.read_text(encoding="utf-8"))), encoding="utf-8")
+        measured = json.loads(BENCH_FILE.read_text(encoding="utf-8"))
+        files += [out / "bench.svg", out / "bench.md"]
+        files[2].write_text(draw(measured), encoding="utf-8")
+        files[3].write_text(write_tables(measured), encoding="utf-8")
     return files
 
 

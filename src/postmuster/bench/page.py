@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
+from postmuster.bench.steps import lines, workers_us, yardsticks_of
 from postmuster.reports.markup import Column, Markup, element, joined, table
 
 _STYLE: Final = (
@@ -51,8 +52,6 @@ def _safety(found: dict[str, Any]) -> str:
 
 
 def _rates(found: dict[str, Any]) -> Markup:
-    from postmuster.bench.growth import lines, yardsticks_of
-
     rows = sorted(
         (
             (place, one["people"], name, rate, beside, yardsticks_of(one).get(name), ratio, mb)
@@ -89,8 +88,3 @@ def _more(found: dict[str, Any]) -> Markup:
             )
         )  # fmt: skip
     return joined([table(id="more", caption="What else was counted", columns=columns, rows=rows)])
-
-
-def workers_us(cpu_s: dict[str, float], count: int) -> float:
-    """CPU time of the workers together for one of `count`, in µs."""
-    return 1e6 * sum(spent for name, spent in cpu_s.items() if name.startswith("worker")) / max(1, count)

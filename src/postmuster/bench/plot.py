@@ -11,6 +11,8 @@ from typing import Any, Final
 import altair as alt
 import vl_convert
 
+from postmuster.bench.steps import lines, yardsticks_of
+
 PANEL_WIDTH: Final = 190
 PANEL_HEIGHT: Final = 170
 COLUMNS: Final = 3
@@ -39,8 +41,6 @@ PROCESSES: Final = (("load", "load"), ("sending worker", "expand"), ("intake", "
 
 def draw(found: dict[str, Any]) -> str:
     """Draw what `bench.json` holds as SVG."""
-    from postmuster.bench.growth import lines, yardsticks_of
-
     rows = [(measured, {name: (rate, mb) for name, rate, _, _, mb in lines(measured)}) for measured in found["sizes"]]
     order = [f"{measured['people']:,}" for measured, _ in rows]
     panels = []

@@ -140,7 +140,7 @@ def _flat(found: dict[str, Any], before: str) -> Iterator[tuple[str, str]]:
 
 def _table(sizes: Sequence[dict[str, Any]]) -> Table:
     """A line a size and step, with the three settings that make a rate worth something."""
-    from postmuster.bench.growth import lines, yardsticks_of
+    from postmuster.bench.steps import lines, yardsticks_of
 
     table = Table(box=None, pad_edge=False)
     table.add_column("step")

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 from typing import Final
 
 from postmuster.assessments import queries as assessments
@@ -73,7 +74,13 @@ def _state_reasons(stored: StoredRevision) -> list[str]:
 
 def is_intact(stored: StoredRevision) -> bool:
     """Whether the stored words, and those generated around them, are still the ones whose digest was approved."""
-    return digest(stored.content) == stored.digest.hex()
+    return _digest(stored.content) == stored.digest.hex()
+
+
+@lru_cache(maxsize=64)
+def _digest(content: NoticeContent) -> str:
+    """Kept, because every send job of a round asks."""
+    return digest(content)
 
 
 def _assessment_reasons(content: NoticeContent, now: datetime) -> list[str]:
