@@ -21,6 +21,8 @@ from postmuster.access.queries import acting
 from postmuster.access.roles import Actor
 from postmuster.base import sql
 from postmuster.base.clock import SteppedClock
+from postmuster.control import actions as control
+from postmuster.control.states import Cause, Lane
 from postmuster.jobs import letter, notice, reply, upkeep
 from postmuster.jobs.desk import Desk, open_desk
 from postmuster.ledger import actions as ledger
@@ -147,6 +149,22 @@ class Muster:
             check=False,
         )
 
+    def stop(self, *, notice_no: int = 0, path: str = "", lane: Lane = Lane.BULK, cause: Cause = Cause.STOP) -> None:
+        control.set_stop(
+            notice_no=notice_no,
+            component_path=path,
+            lane=lane,
+            cause=cause,
+            reason="a test",
+            actor="shell",
+            now=self.desk.now,
+        )
+
+    def lift(self, *, notice_no: int = 0, path: str = "", cause: Cause = Cause.STOP) -> None:
+        control.lift(
+            notice_no=notice_no, component_path=path, cause=cause, reason="a test", actor="shell", now=self.desk.now
+        )
+
     # ---- the books
 
     def states(self, of: RoundRef) -> dict[str, int]:
@@ -187,6 +205,12 @@ class Muster:
                 (of.notice_no, of.round_no),
             )
         }
+
+    def each_once(self, of: RoundRef, relay: LittleRelay, *, but: Counter[str] | None = None) -> None:
+        """Everybody written to has exactly one copy, `but` these less."""
+        expected = Counter(self.addressed(of).values())
+        expected.subtract(but or Counter())
+        assert relay.copies() == +expected
 
     def until_someone_waits(self, pid: int | None = None) -> None:
         """Wait until the server says that a statement waits for another's transaction."""

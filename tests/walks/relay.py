@@ -193,3 +193,11 @@ class _Conversation:
 def _cut(line: socket.socket) -> None:
     with contextlib.suppress(OSError):
         line.shutdown(socket.SHUT_RDWR)
+
+
+def moody(moment: Moment) -> str | None:
+    """A third is put off the first time, some are refused for good."""
+    mood = sum(moment.recipient.encode()) % 9
+    if moment.stage == "RCPT" and mood in (0, 1, 2):
+        return "450 4.7.1 Later" if moment.times == 1 else None
+    return "550 5.1.1 No such user" if moment.stage == "RCPT" and mood == 3 else None

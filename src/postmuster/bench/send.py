@@ -17,7 +17,7 @@ from postmuster.access.queries import acting
 from postmuster.base import sql
 from postmuster.base.errors import Refused
 from postmuster.bench import children, yardsticks
-from postmuster.bench.house import RELAY_SIGNS, SIGNS, House, approved_notice, open_house, wait_until
+from postmuster.bench.house import SIGNS, House, approved_notice, open_house, wait_until
 from postmuster.bench.load import load_only
 from postmuster.jobs.notice import ref_of, release
 from postmuster.jobs.queue import defer_expand
@@ -33,7 +33,7 @@ from postmuster.roster import queries as roster
 from postmuster.roster.queries import PersonEntry
 from postmuster.runtime.place import Tell
 from postmuster.runtime.processes import Crew
-from postmuster.settings import keys, reference
+from postmuster.settings import keys
 
 SIGN: Final = (*SIGNS, "none")
 _BOOK: Final = ("outbound_audience", "outbound_delivery", "outbound_batch", "outbound_counter")
@@ -71,8 +71,6 @@ def refuse_signer(sign: str) -> None:
             "The signer ifma (Intel crypto_mb) is not installed; nothing was measured; "
             f"choose one of {', '.join(SIGN)}."
         )
-    if sign == "none" and RELAY_SIGNS not in dict(reference.defaults()):
-        raise Refused(f"There is no setting {RELAY_SIGNS} here that leaves signing to the relay; nothing was measured.")
     if sign not in SIGN:
         raise Refused(f"There is no signer “{sign[:20]}”; nothing was measured; choose one of {', '.join(SIGN)}, ifma.")
 

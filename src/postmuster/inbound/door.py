@@ -167,7 +167,7 @@ class Door:
                 group.append(self.queue.get_nowait())
             except asyncio.QueueEmpty:
                 left = until - self.monotonic()
-                if left <= 0:
+                if left <= 0 or len(group) >= len(self._open):  # whoever is here waits for this very commit
                     break
                 try:
                     group.append(await asyncio.wait_for(self.queue.get(), left))

@@ -99,8 +99,10 @@ def open_desk(settings: Settings, clock: Clock) -> Desk:
     """Read the keys; `Refused` names the file that is missing or damaged."""
     tokens = read_token_keys(settings.key_dir)
     relay = settings.relay
-    pem = read_dkim_key(settings.key_dir, relay.dkim_selector)
-    signer = load_signer(pem, domain=relay.dkim_domain, selector=relay.dkim_selector)
+    signer = None
+    if not relay.signs:
+        pem = read_dkim_key(settings.key_dir, relay.dkim_selector)
+        signer = load_signer(pem, domain=relay.dkim_domain, selector=relay.dkim_selector)
     signing = SigningKeys(tokens.current, tokens.current_key, signer)
     return Desk(settings, clock, read_keyring(settings.key_dir), signing, tokens.keys, open_lookup(settings))
 

@@ -225,7 +225,7 @@ def _judge_reply(one: Look, delivery: DeliveryOf, by: MatchedBy, ground: _Ground
     ask = Ask(AskType(str(content.ask.type)), content.ask.choices, content.ask.items)
     subject = content.subject.best(language, content.language)
     ours = sent_text(content, language)
-    reading = read_message(one.message, one.classified, ask=ask, sent_text=ours, sent_subject=subject)
+    reading = read_message(one.message, one.classified, ask=ask, sent_text=ours, sent_subject=subject, with_links=False)
     evidence = _reached(delivery, "reply")
     if any(marking.tier in _HELD_TIERS for marking in reading.markings):
         return _plain(one, whose, reason="marked", cases=(CaseReason.MARKED,), evidence=evidence)

@@ -43,6 +43,7 @@ ED25519_KEY_OCTETS: Final = 32  # RFC 8463 §4.2
 MAX_KEY_BITS: Final = 4_096  # RFC 8301 §3.2: verifiers must take 1,024 to 4,096
 MAX_EXPONENT: Final = 2**32  # in use: 65,537
 
+_SIGNS: Final = re.compile(rb"^(?:dkim-signature|arc-)", re.I | re.M)
 _HEADER_END: Final = re.compile(rb"\r?\n\r?\n")
 _LONG_SPACE: Final = re.compile(rb"\s{%d}" % MAX_SPACE_RUN)
 _NAME: Final = re.compile(rb"[a-z0-9_](?:[a-z0-9_.-]{0,253}[a-z0-9_])?")
@@ -144,6 +145,8 @@ class SignedMail:
         if len(header) > MAX_SIGNED_HEADER_OCTETS or header.count(b"\n") > MAX_SIGNED_FIELDS * 10:
             self._is_sound = False
             return
+        if _SIGNS.search(header) is None:
+            return  # nothing to verify: most of the work is not needed
         try:
             self._fields, _ = dkim.rfc822_parse(header + b"\r\n\r\n")
         except Exception:  # what the library cannot split, nobody signed in this form

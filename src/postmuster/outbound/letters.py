@@ -5,9 +5,10 @@ Everything works on lists, because a digest batch writes its receipts together.
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Final
@@ -45,7 +46,9 @@ class LetterText:
     fields: tuple[tuple[str, str], ...] = field(repr=False)
 
     def octets(self) -> bytes:
-        return json.dumps(asdict(self), ensure_ascii=False).encode()
+        return json.dumps(
+            {each.name: getattr(self, each.name) for each in dataclasses.fields(self)}, ensure_ascii=False
+        ).encode()
 
     @staticmethod
     def read(octets: bytes) -> LetterText:

@@ -93,11 +93,17 @@ def read(
 
 
 def read_message(
-    message: Message, classified: Classified, *, ask: Ask | None, sent_text: str | None, sent_subject: str | None = None
+    message: Message,
+    classified: Classified,
+    *,
+    ask: Ask | None,
+    sent_text: str | None,
+    sent_subject: str | None = None,
+    with_links: bool = True,
 ) -> Reading:
     """Read a mail that was parsed and sorted. `sent_text` is what it may quote of ours. Never raises."""
     text = message.text
-    page = read_html(message.html) if message.html else None
+    page = read_html(message.html) if with_links and message.html else None
     author = decode_words(message.header_from)
     new = cut(text, sent=sent_text, author=author) if text else _EMPTY
     answer = _NO_ANSWER
@@ -122,7 +128,7 @@ def read_message(
             text, elided=new.elided, subject=message.subject, file_names=names, labels=labels, ours=sent_text
         ),
         personal=find_personal(text, ours=sent_text),
-        links=_links(page, text),
+        links=_links(page, text) if with_links else (),
         message=message,
         defects=message.defects,
     )

@@ -20,6 +20,7 @@ from postmuster.rehearsal.watch import Shown
 from postmuster.reports import queries as reports
 from postmuster.reports.figures import OrganisationReport
 from postmuster.reports.page import write_page
+from postmuster.reports.record import RECORD_NAME, record_text
 from postmuster.runtime.processes import Crew
 
 NOTICES: Final = ("test", "offer", "report")
@@ -121,6 +122,7 @@ def _account(
     )
     summary = _summary(stage, report, agreement)
     (stage.out / "summary.json").write_text(json.dumps(summary, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    (stage.out / RECORD_NAME).write_text(record_text(report), encoding="utf-8")
     (stage.out / "report.html").write_text(write_page(report), encoding="utf-8")
     return Rehearsed(report, summary)
 

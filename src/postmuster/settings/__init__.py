@@ -50,6 +50,7 @@ class Relay:
     bounce_domain: str = "bounce.agency.example"
     dkim_domain: str = "agency.example"
     dkim_selector: str = "pm1"
+    signs: bool = False
     connections: int = 4
     max_in_relay: int = 2000
     first_retry_s: int = 300

@@ -53,6 +53,7 @@ MEANINGS: Mapping[str, Meaning] = {
     ),
     "relay.dkim_domain": Meaning("domain", "The domain that signs (d=); it has to align with the domain in From."),
     "relay.dkim_selector": Meaning("DNS label", "The selector (s=); the key is dkim-<selector>.pem in the key folder."),
+    "relay.signs": Meaning("true or false", "The relay signs (DKIM), with a key of its own; we then do not."),
     "relay.connections": Meaning("connections", "How many connections one worker keeps to the relay."),
     "relay.max_in_relay": Meaning(
         "messages", "Senders wait while the relay holds this many: no stop reaches what has left it."

@@ -8,8 +8,9 @@ ORDER BY b.id LIMIT 20 FOR UPDATE SKIP LOCKED
 -- name: unanswered_of_batch
 SELECT a.seq FROM outbound_audience a
 WHERE a.notice_no = %(notice_no)s AND a.round_no = %(round_no)s AND a.seq BETWEEN %(first_seq)s AND %(handed_seq)s
-  AND NOT EXISTS (SELECT FROM outbound_delivery d
-                  WHERE d.notice_no = a.notice_no AND d.round_no = a.round_no AND d.seq = a.seq)
+  AND a.seq NOT IN (SELECT d.seq FROM outbound_delivery d
+                    WHERE d.notice_no = %(notice_no)s AND d.round_no = %(round_no)s
+                      AND d.seq BETWEEN %(first_seq)s AND %(handed_seq)s)
 ORDER BY a.seq
 
 -- name: reopen_batch

@@ -18,14 +18,17 @@ WHERE b.id = (
 RETURNING b.id, b.component_no, b.first_seq, b.last_seq, b.fence, b.generation
 
 -- name: load_batch
--- Who in the batch has no outcome yet. Index: primary keys of audience and delivery, roster_entry_person_since.
+-- Who in the batch has no outcome yet. NOT IN with the batch's own range is hashed whatever the planner knows: before the
+-- first ANALYZE of a round, NOT EXISTS read all its deliveries once a person (594 ms a batch at 20,000 people, 3 ms now).
+-- Index: primary keys of audience and delivery, roster_entry_person_since.
 SELECT a.seq, a.person_no, e.local_part, e.domain, e.name, c.path, e.time_zone, e.language
 FROM outbound_audience a
 JOIN roster_entry e ON e.person_no = a.person_no AND e.since <= %(version)s AND (e.until IS NULL OR e.until > %(version)s)
 JOIN roster_component c ON c.id = a.component_no
 WHERE a.notice_no = %(notice_no)s AND a.round_no = %(round_no)s AND a.seq BETWEEN %(first_seq)s AND %(last_seq)s
-  AND NOT EXISTS (SELECT FROM outbound_delivery d
-                  WHERE d.notice_no = a.notice_no AND d.round_no = a.round_no AND d.seq = a.seq)
+  AND a.seq NOT IN (SELECT d.seq FROM outbound_delivery d
+                    WHERE d.notice_no = %(notice_no)s AND d.round_no = %(round_no)s
+                      AND d.seq BETWEEN %(first_seq)s AND %(last_seq)s)
 ORDER BY a.seq
 
 -- name: hand_window

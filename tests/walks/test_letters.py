@@ -1,0 +1,151 @@
+"""Letters: to the enrolled person alone, one a window, never to a machine, none lost and none twice."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from email import message_from_bytes
+from email.message import Message
+from typing import TYPE_CHECKING
+
+import psycopg
+import pytest
+
+from postmuster.mail.lmtp import Received
+from postmuster.outbound.letters import claim_letters
+from postmuster.runtime import roles
+
+from .muster import Muster
+from .relay import LittleRelay
+
+if TYPE_CHECKING:
+    from postmuster.runtime.postgres import Server
+
+
+# ---- letters
+
+
+def _sent(muster: Muster, relay: LittleRelay) -> list[tuple[str, str, Message]]:
+    muster.send_letters(desk=muster.through(relay))
+    return [(one.reverse_path, one.recipient, message_from_bytes(one.octets)) for one in relay.taken]
+
+
+def test_a_receipt_goes_to_the_enrolled_address_with_a_null_reverse_path_and_to_nobody_else(
+    muster: Muster, relay: LittleRelay
+) -> None:
+    of = muster.reach()
+    [ann] = muster.people(1)
+    shouted = ann.address.upper()
+    muster.hear(
+        muster.reply(
+            of,
+            ann,
+            sender=shouted,
+            fields=(
+                "Reply-To: eve@evil.example",
+                "Cc: eve@evil.example, boss@evil.example",
+                "Disposition-Notification-To: e@x.example",
+            ),
+            reverse_path="eve@evil.example",
+            message_id="<named@mail.example>",
+        )
+    )
+    [(reverse_path, recipient, letter)] = _sent(muster, relay)
+    assert (reverse_path, recipient) == ("", ann.address)
+    assert ann.address in letter["To"]
+    assert "evil" not in letter.as_string()
+    assert letter["Auto-Submitted"] == "auto-replied"
+    assert letter["In-Reply-To"] == "<named@mail.example>"
+    assert muster.letters() == [("receipt", "relayed", muster.person_no(ann))]
+
+
+def test_a_person_gets_one_receipt_a_notice_and_window(muster: Muster) -> None:
+    first, second = muster.reach(), muster.reach("report")
+    [ann] = muster.people(1)
+    muster.take_in(muster.reply(first, ann), muster.reply(first, ann, "Yes, again."))
+    muster.digest()
+    muster.hear(muster.reply(first, ann, "yes!"))
+    assert len(muster.letters()) == 1
+    muster.hear(muster.reply(second, ann, "- read\n- wrote\n- met\n- called\n- planned", subject="Re: last week"))
+    assert len(muster.letters()) == 2
+    muster.clock.advance(timedelta(seconds=muster.desk.settings.work.letter_window_s + 1))
+    muster.hear(muster.reply(first, ann, "YES."))
+    assert len(muster.letters()) == 3
+
+
+@pytest.mark.parametrize(
+    ("text", "subject", "fields"),
+    [
+        (
+            "I am out of the office until 9 March.",
+            "Automatic reply: Test of our mail",
+            ("Auto-Submitted: auto-replied",),
+        ),
+        ("Ich bin bis 9. März nicht im Büro.", "Abwesenheitsnotiz: Test", ("X-Autoreply: yes", "Precedence: bulk")),
+        ("YES", "Re: Test of our mail", ("Auto-Submitted: auto-generated", "List-Id: <x.example>")),
+    ],
+)
+def test_automatic_mail_gets_no_receipt_and_is_no_answer_but_proves_reach(
+    muster: Muster, text: str, subject: str, fields: tuple[str, ...]
+) -> None:
+    of = muster.reach()
+    [ann] = muster.people(1)
+    reverse_path = muster.addresses(of, ann)[1]
+    muster.hear(muster.write(ann, text, reverse_path, subject=subject, fields=fields, reverse_path=None))
+    assert [row[0] for row in muster.replies()] == ["automatic"]
+    assert muster.letters() == []
+    assert muster.answers(of, ann) == []
+    assert muster.state(of, muster.ref(of, ann).seq) == "delivered"
+    muster.balance(of)
+
+
+def test_unmatched_mail_gets_no_answer_at_all(muster: Muster) -> None:
+    muster.reach()
+    [ann] = muster.people(1)
+    muster.hear(
+        Received(
+            "eve@evil.example", ("reply@reply.agency.example",), b"From: eve@evil.example\r\nSubject: hi\r\n\r\nYES\r\n"
+        ),
+        Received(None, ("postmaster@reply.agency.example",), b"\x00\xff"),
+        muster.write(ann, "YES", "reply@reply.agency.example", subject="something else"),
+    )
+    assert muster.letters() == []
+    assert {row[1] for row in muster.replies()} == {"nothing"}
+
+
+def test_a_letter_that_cannot_be_opened_holds_up_no_other(muster: Muster, server: Server, relay: LittleRelay) -> None:
+    of = muster.reach()
+    ann, bea, dan = muster.people(3)
+    muster.hear(*(muster.reply(of, who) for who in (ann, bea, dan)))
+    with psycopg.connect(**server.parameters(roles.DATABASE)) as admin:
+        admin.execute(
+            "UPDATE vault_item SET sealed = sealed || '\\x00' "
+            "WHERE id = (SELECT item_no FROM outbound_letter ORDER BY id LIMIT 1)"
+        )
+    assert muster.send_letters(desk=muster.through(relay)) == 2
+    assert [state for _, state, _ in muster.letters()] == ["failed", "relayed", "relayed"]
+    assert sorted(relay.copies()) == sorted([bea.address, dan.address])
+
+
+def test_a_letter_is_tried_again_and_is_the_same_mail(muster: Muster, relay: LittleRelay) -> None:
+    of = muster.reach()
+    [ann] = muster.people(1)
+    muster.hear(muster.reply(of, ann))
+    relay.rule = lambda moment: "451 4.3.0 Not now" if moment.stage == "BODY" and moment.times == 1 else None
+    desk = muster.through(relay)
+    assert muster.send_letters(desk=desk) == 0
+    assert muster.send_letters(desk=desk) == 0
+    muster.clock.advance(timedelta(seconds=desk.settings.relay.first_retry_s))
+    assert muster.send_letters(desk=desk) == 1
+    assert relay.copies() == {ann.address: 1}
+    assert muster.letters() == [("receipt", "relayed", muster.person_no(ann))]
+
+
+def test_a_letter_whose_sender_died_is_in_doubt_and_not_sent_twice(muster: Muster, relay: LittleRelay) -> None:
+    of = muster.reach()
+    [ann] = muster.people(1)
+    muster.hear(muster.reply(of, ann))
+    assert len(claim_letters(muster.desk.keyring, limit=9, lease_s=0, now=muster.desk.now)) == 1
+    muster.upkeep()
+    assert [state for _, state, _ in muster.letters()] == ["in_doubt"]
+    assert muster.send_letters(desk=muster.through(relay)) == 0
+    assert relay.taken == []
