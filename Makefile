@@ -72,6 +72,7 @@ corpus: ready-dev ## Read the corpora of mail and print what was right and wrong
 
 docs-figures: ready-dev ## Draw the figures of the documentation again
 	@"$(BIN)/postmuster" bench figures
+	@"$(BIN)/python" tools/show_demo.py
 
 clean-data: ready-demo ## Stop our own database server and remove var/ and demo-out/
 	@"$(BIN)/python" -m postmuster.runtime.postgres remove var demo-out
