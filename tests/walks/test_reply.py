@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import threading
 from collections.abc import Callable, Iterator
@@ -18,10 +19,11 @@ from postmuster.base.errors import Transient
 from postmuster.control import actions as control
 from postmuster.control.states import Cause, Lane
 from postmuster.jobs import reply
-from postmuster.mail.lmtp import DeliveryReply
+from postmuster.mail.lmtp import DeliveryReply, Received
+from postmuster.organisation.signing import Signing
 from postmuster.runtime import roles
 
-from .muster import Muster
+from .muster import GUARDED_DOMAIN, SEED, Muster
 
 if TYPE_CHECKING:
     from postmuster.runtime.postgres import Server
@@ -178,6 +180,19 @@ def test_a_mail_that_comes_twice_counts_once(muster: Muster) -> None:
     assert [row[2] for row in muster.replies()] == ["", "repeated", "repeated"]
     assert len(muster.letters()) == 1
     muster.balance(of)
+
+
+def test_a_signed_mail_sent_again_under_another_name_counts_once(muster: Muster) -> None:
+    """A signature that leaves the Message-ID out holds under any; it was made once all the same."""
+    of = muster.reach()
+    [finn] = muster.people(1, domain=GUARDED_DOMAIN)
+    mail = muster.reply(of, finn)
+    unnamed = re.sub(rb"(?im)^message-id:[^\r]*\r\n", b"", mail.data)
+    signed = Signing(SEED).sign(unnamed, GUARDED_DOMAIN)
+    for name in (b"first", b"second"):
+        muster.hear(Received(mail.reverse_path, mail.recipients, b"Message-ID: <%s@mail.example>\r\n" % name + signed))
+    assert [row[2] for row in muster.replies()] == ["", "repeated"]
+    assert muster.answers(of, finn) == [("acknowledge", "", "counted")]
 
 
 class _Killed(BaseException):

@@ -84,7 +84,7 @@ def judge(looks: Sequence[Look], desk: Desk) -> list[Judged]:
     ]
     replies.lock_people(pairs)
     fresh = replies.mark_seen(
-        [(one.fingerprint, one.mail.mail_no) for one in looks if one.classified.kind is Kind.REPLY]
+        [(each, one.mail.mail_no) for one in looks if one.classified.kind is Kind.REPLY for each in one.fingerprints]
     )
     return [_judge(one, ground, is_repeated=one.mail.mail_no not in fresh, desk=desk) for one in looks]
 

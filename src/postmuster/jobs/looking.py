@@ -18,6 +18,8 @@ from postmuster.mail.message import Message, parse
 from postmuster.replies.matching import Clue, author, clues
 
 AUTHORED: Final = frozenset({Kind.REPLY, Kind.AUTOMATIC, Kind.REACTION, Kind.CALENDAR})
+MAX_SIGNATURES: Final = 5  # of one mail, looked at for their identity; more than any relay in use adds
+_SIGNATURE = re.compile(r"(?:^|;)\s*b\s*=([A-Za-z0-9+/=\s]{20,2000})")
 _SUBJECT_PREFIX = re.compile(r"(?:\s*+[\w.]{1,12}(?:\[\d{1,3}\])?\s*+[:：]\s*+)++", re.UNICODE)
 
 
@@ -32,7 +34,7 @@ class Look:
     wrong_tokens: int
     author: AddrSpec | None = field(repr=False)
     authentication: Authentication | None = field(repr=False)
-    fingerprint: bytes
+    fingerprints: tuple[bytes, ...]
 
     @property
     def grade(self) -> str:
@@ -64,8 +66,10 @@ def look(mail: ClaimedMail, taken: TakenMail, desk: Desk) -> Look:
     written_by = author(message)
     authentication = None
     if classified.kind in AUTHORED:
-        authentication = authenticate(taken.data, message, txt=desk.txt, authserv_id=desk.settings.intake.authserv_id)
-    failed = authentication is not None and authentication.grade == "D"
+        authentication = authenticate(
+            taken.data, message, txt=desk.txt, authserv_id=desk.settings.intake.authserv_id, now=mail.accepted_at
+        )
+    grade = str(authentication.grade) if authentication else ""
     return Look(
         mail,
         message,
@@ -74,15 +78,27 @@ def look(mail: ClaimedMail, taken: TakenMail, desk: Desk) -> Look:
         wrong,
         written_by,
         authentication,
-        _fingerprint(message, taken, written_by, failed),
+        _fingerprints(message, taken, written_by, grade),
     )
 
 
-def _fingerprint(message: Message, taken: TakenMail, written_by: AddrSpec | None, failed: bool) -> bytes:
-    """What makes the same mail the same: its Message-ID, or all its octets where it has none.
+def _fingerprints(message: Message, taken: TakenMail, written_by: AddrSpec | None, grade: str) -> tuple[bytes, ...]:
+    """What makes the same mail the same: its Message-ID, or all its octets where it has none; and signatures that hold.
 
-    Author and failed authentication go in, so that a forged mail cannot use up the identity of the one it imitates.
+    A signature is made once. Where it does not cover the Message-ID, a mail that is sent again under a new one still has
+    it. Author and failed authentication go in, so that a forged mail cannot use up the identity of the one it imitates.
     """
     name = message.message_id.encode("utf-8", "replace") if message.message_id else taken.data
-    who = written_by.match_key.encode() if written_by else b""
-    return hashlib.sha256(b"\0".join((name, who, b"failed" if failed else b""))).digest()
+    who = (written_by.match_key if written_by else "").encode()
+    named = hashlib.sha256(b"\0".join((name, who, b"failed" if grade == "D" else b""))).digest()
+    if grade != "A":
+        return (named,)
+    signatures = (_SIGNATURE.search(value) for value in message.all("dkim-signature")[:MAX_SIGNATURES])
+    return (
+        named,
+        *{
+            hashlib.sha256(b"\0signature\0" + "".join(found[1].split()).encode() + who).digest()
+            for found in signatures
+            if found
+        },
+    )

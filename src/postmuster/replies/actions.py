@@ -26,10 +26,13 @@ _ANSWER_COLUMNS = (
 
 
 def mark_seen(digests: Sequence[tuple[bytes, int]]) -> set[int]:
-    """Remember digests (digest, mail); returns the mails seen for the first time: one mail counts once for ever."""
-    ordered = sorted(digests)
+    """Remember digests (digest, mail); returns the mails of which every digest is new: one mail counts once for ever."""
+    ordered = sorted(set(digests))
     values = {"digests": [digest for digest, _ in ordered], "mails": [mail_no for _, mail_no in ordered]}
-    return {int(row[0]) for row in sql.rows(_SQL["mark_seen"], values)}
+    new = {(bytes(digest), int(mail_no)) for digest, mail_no in sql.rows(_SQL["mark_seen"], values)}
+    return {mail_no for _, mail_no in ordered} - {
+        mail_no for digest, mail_no in ordered if (digest, mail_no) not in new
+    }
 
 
 def lock_people(pairs: Sequence[tuple[int, int]]) -> None:

@@ -1,9 +1,9 @@
 -- name: mark_seen
--- Digests of mails; those returned are seen for the first time. Given in order of digest, so that two loops cannot block each other.
+-- Digests of mails; those returned are there for the first time. Given in order of digest, so that two loops cannot block each other.
 INSERT INTO replies_seen (digest, mail_no)
 SELECT d, m FROM unnest(%(digests)s::bytea[], %(mails)s::bigint[]) AS t(d, m)
 ON CONFLICT (digest) DO NOTHING
-RETURNING mail_no
+RETURNING digest, mail_no
 
 -- name: lock_people
 -- One digest loop at a time writes answers and receipts of a person and notice.
