@@ -36,7 +36,7 @@ def _where(found: dict[str, Any]) -> str:
     if machine["load_average_before"] <= BUSY_LOAD:
         return where
     return (
-        f"{where}\n\n**Other work ran on the machine.** Every rate is lower than what it can do, and yardsticks and ratios "
+        f"{where}\n\n**Other work ran on the machine.** Every rate is lower than what it can do, and yardsticks and ratios\n"
         "wander with what was left for them; memory, bytes and counts hold, CPU times nearly."
     )
 

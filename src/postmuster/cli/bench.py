@@ -142,8 +142,8 @@ def _table(sizes: Sequence[dict[str, Any]]) -> Table:
     """A line a size and step, with the three settings that make a rate worth something."""
     from postmuster.bench.steps import lines, yardsticks_of
 
-    table = Table(box=None, pad_edge=False)
-    table.add_column("step")
+    table = Table(box=None, pad_edge=False, padding=(0, 1, 0, 0))
+    table.add_column("step", no_wrap=True)
     for head in ("people", "a second", "ratio", "peak MB"):
         table.add_column(head, justify="right", no_wrap=True)
     table.add_column("of what, a second", no_wrap=True)
