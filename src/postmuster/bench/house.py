@@ -45,6 +45,7 @@ from postmuster.organisation.signing import Signing
 from postmuster.rehearsal.stage import BEGINS, OFFICERS
 from postmuster.runtime import database, setup
 from postmuster.runtime.place import Tell
+from postmuster.runtime.postgres import Server
 from postmuster.runtime.processes import Crew
 from postmuster.settings import Settings, database_url, keys, load, reference
 
@@ -194,9 +195,9 @@ def _enrol_and_publish() -> None:
 
 
 def _remove(folder: Path) -> None:
-    file = folder / "postmuster.toml"
-    if file.exists():
-        database.server_of(load(file), _silent).remove()
+    earlier = Server(folder / Settings(folder).data, tell=_silent)  # its data may lie elsewhere, the folder be gone
+    if earlier.is_made():
+        earlier.remove()
     shutil.rmtree(folder, ignore_errors=True)
 
 

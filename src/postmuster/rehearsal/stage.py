@@ -31,10 +31,12 @@ from postmuster.organisation.world import World
 from postmuster.roster.actions import load_feed
 from postmuster.runtime import database, setup
 from postmuster.runtime.place import Tell
+from postmuster.runtime.postgres import Server
 from postmuster.settings import Settings, load, reference
 
 BEGINS: Final = datetime(2027, 3, 1, 9, 0, tzinfo=UTC)  # the Monday on which the examples begin
 SIZE_LIMIT_OCTETS: Final = 2_000_000  # what the rehearsal's intake takes; the organisation has one mail above it
+DATA: Final = "var"  # the installation's data, in its folder
 OFFICERS: Final = (
     ("ove", "Ove Larkin", (Role.OPERATOR,)),
     ("ada", "Ada Merrow", (Role.DRAFTER,)),
@@ -102,8 +104,9 @@ def set_stage(
     finally:
         world.close()
         connections.close_all()
-        if (house / "postmuster.toml").exists():
-            database.server_of(load(house / "postmuster.toml")).stop()
+        server = Server(house / DATA)
+        if server.is_made():
+            server.stop()
 
 
 def load_roster(stage: Stage) -> int:
@@ -115,9 +118,10 @@ def load_roster(stage: Stage) -> int:
 
 
 def _remove_earlier(house: Path) -> None:
-    settings = house / "postmuster.toml"
-    if settings.exists():
-        database.server_of(load(settings)).remove()
+    """Remove an earlier rehearsal; its database may lie elsewhere, and be there although the folder was removed by hand."""
+    earlier = Server(house / DATA)
+    if earlier.is_made():
+        earlier.remove()
     shutil.rmtree(house, ignore_errors=True)
 
 
@@ -126,6 +130,7 @@ def _write_settings(house: Path, world: World, relay_port: int, intake_port: int
     zone.write_text(json.dumps(world.zone()), encoding="utf-8")
     file = house / "postmuster.toml"
     given = {
+        "data": DATA,
         "organisation.name": "The Commonwealth of Example",
         "organisation.domain": "agency.example",
         "organisation.time_zone": "America/New_York",
