@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 import psycopg
 import pytest
 
+from postmuster.base.errors import Refused
+from postmuster.jobs import proof as proofs
 from postmuster.mail.lmtp import Received
 from postmuster.outbound.letters import claim_letters
 from postmuster.runtime import roles
@@ -149,3 +151,43 @@ def test_a_letter_whose_sender_died_is_in_doubt_and_not_sent_twice(muster: Muste
     assert [state for _, state, _ in muster.letters()] == ["in_doubt"]
     assert muster.send_letters(desk=muster.through(relay)) == 0
     assert relay.taken == []
+
+
+# ---- a notice before it is released
+
+
+def test_a_proof_is_one_signed_letter_to_the_officer_marked_as_a_proof(muster: Muster, relay: LittleRelay) -> None:
+    notice_no = muster.draft("test")
+    letter_no = proofs.send_proof(
+        notice_no,
+        to_name="Ben Stroud",
+        to_address="ben@agency.example",
+        to_officer=muster.actor("ben").officer_no,
+        actor=muster.actor("ada"),
+        desk=muster.desk,
+    )
+    [(reverse_path, recipient, mail)] = _sent(muster, relay)
+    assert (reverse_path, recipient) == ("", "ben@agency.example")
+    assert str(mail["Subject"]).startswith("[PROOF] ")
+    assert "DKIM-Signature" in mail
+    assert [kind for kind, *_ in muster.letters()] == ["proof"]
+    assert letter_no == 1
+    # Its token names nobody's delivery: what an officer answers counts nowhere.
+    muster.hear(
+        Received("ben@agency.example", (str(mail["Reply-To"]).strip("<>"),), b"From: ben@agency.example\r\n\r\nYES\r\n")
+    )
+    assert [row[1] for row in muster.replies()] == ["nothing"]
+
+
+def test_a_preview_is_the_mail_a_person_would_get_without_signature_and_sends_nothing(
+    muster: Muster, relay: LittleRelay
+) -> None:
+    notice_no = muster.draft("test")
+    [ann] = muster.people(1)
+    mail = message_from_bytes(proofs.preview(notice_no, person_id=ann.person_id, language="", desk=muster.desk))
+    assert "DKIM-Signature" not in mail
+    assert ann.address in str(mail["To"])
+    assert {part.get_content_type() for part in mail.walk()} >= {"text/plain", "text/html"}
+    assert _sent(muster, relay) == []
+    with pytest.raises(Refused, match="no such person"):
+        proofs.preview(notice_no, person_id="nobody", language="", desk=muster.desk)
