@@ -73,18 +73,18 @@ def release(notice_no: int, *, actor: Actor, desk: Desk, then: Callable[[int, in
     """
     with sql.guarded(), transaction.atomic():
         now = desk.now
-        reasons = readiness.reasons(notice_no, now=now)
-        if reasons:
+        found = readiness.examine(notice_no, now=now)
+        if found.reasons or found.ground is None:
+            reasons = found.reasons or ("it has nothing to stand on.",)
             more = f" There are {len(reasons) - 1} more reasons." if len(reasons) > 1 else ""
             raise Refused(
                 f"Notice {notice_id(notice_no)} cannot go out: {reasons[0]}{more} Nothing was sent; "
                 f"see `postmuster notice check {notice_id(notice_no)}`."
             )
-        ground = readiness.ground(notice_no)
         number = notices.open_round(
             notice_no,
-            assessment_no=ground.assessment_no,
-            roster_version=ground.roster_version,
+            assessment_no=found.ground.assessment_no,
+            roster_version=found.ground.roster_version,
             actor=actor,
             now=now,
         )

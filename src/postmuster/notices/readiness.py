@@ -12,7 +12,6 @@ from typing import Final
 from postmuster.assessments import queries as assessments
 from postmuster.assessments.coverage import overdue, uncovered
 from postmuster.assessments.queries import Published
-from postmuster.base.errors import Refused
 from postmuster.control import queries as control
 from postmuster.control.states import Lane
 from postmuster.notices import queries
@@ -36,28 +35,36 @@ class Ground:
     roster_version: int
 
 
-def ground(notice_no: int) -> Ground:
-    """The assessment and the roster version a release would fix. `Refused` when one is missing."""
-    assessment = _assessment(queries.newest(notice_no).content)
+@dataclass(frozen=True, slots=True)
+class Examination:
+    """Why a notice cannot go out, and what it would stand on: the very assessment and roster that were looked at."""
+
+    reasons: tuple[str, ...]
+    ground: Ground | None
+
+
+def examine(notice_no: int, *, now: datetime) -> Examination:
+    """Look at a notice once, at every gate; `ground` is there whenever `reasons` is empty (P1)."""
+    stored = queries.newest(notice_no)
+    content = stored.content
+    assessment = assessments.published(content.assessment.slug, content.assessment.version)
     version = roster.current_version()
+    stop = control.stopped(notice_no, Lane.BULK)
+    reasons = (
+        *_state_reasons(stored),
+        *reasons_static(content, now),
+        *_assessment_reasons(content, assessment, now),
+        *_roster_reasons(content, version),
+        *([f"A {stop.cause} stands: {stop.sentence()}."] if stop else []),
+    )
     if assessment is None or version is None:
-        raise Refused(
-            "There is no published assessment or no roster; nothing was released; run `postmuster notice check`."
-        )
-    return Ground(assessment.assessment_no, version)
+        return Examination(reasons, None)
+    return Examination(reasons, Ground(assessment.assessment_no, version))
 
 
 def reasons(notice_no: int, *, now: datetime) -> list[str]:
     """Every reason why the notice cannot go out, one sentence each; empty when it can."""
-    stored = queries.newest(notice_no)
-    stop = control.stopped(notice_no, Lane.BULK)
-    return [
-        *_state_reasons(stored),
-        *reasons_static(stored.content, now),
-        *_assessment_reasons(stored.content, now),
-        *_roster_reasons(stored.content),
-        *([f"A {stop.cause} stands: {stop.sentence()}."] if stop else []),
-    ]
+    return list(examine(notice_no, now=now).reasons)
 
 
 def _state_reasons(stored: StoredRevision) -> list[str]:
@@ -83,19 +90,13 @@ def _digest(content: NoticeContent) -> str:
     return digest(content)
 
 
-def _assessment_reasons(content: NoticeContent, now: datetime) -> list[str]:
-    found = _assessment(content)
+def _assessment_reasons(content: NoticeContent, found: Published | None, now: datetime) -> list[str]:
     if found is None:
         return [f"No assessment “{content.assessment.slug}” is published; a privacy officer publishes one."]
     return [*uncovered(claims_of(content), found.document), *overdue(found.document, now.date())]
 
 
-def _assessment(content: NoticeContent) -> Published | None:
-    return assessments.published(content.assessment.slug, content.assessment.version)
-
-
-def _roster_reasons(content: NoticeContent) -> list[str]:
-    version = roster.current_version()
+def _roster_reasons(content: NoticeContent, version: int | None) -> list[str]:
     if version is None:
         return ["No roster is loaded; run `postmuster roster load`."]
     audience = content.audience
