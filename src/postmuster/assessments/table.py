@@ -60,10 +60,6 @@ class Texts:
     def __bool__(self) -> bool:
         return bool(self.pairs)
 
-    def written_in(self, language: str) -> str | None:
-        """Return the text in exactly this language, or None."""
-        return dict(self.pairs).get(language)
-
     def best(self, language: str, default: str) -> str:
         """Return the text in `language`, else in `default`, else the first one there is, else nothing."""
         texts = dict(self.pairs)

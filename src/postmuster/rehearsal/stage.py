@@ -68,14 +68,6 @@ class Stage:
         return self.clock.now()
 
 
-@dataclass(frozen=True, slots=True)
-class Ports:
-    """Where our relay and our intake are; with an MTA between, they are the MTA's."""
-
-    relay: int
-    intake: int = 0
-
-
 @contextmanager
 def set_stage(
     out: Path, *, people: int, seed: int, tell: Tell, relay_port: int = 0, intake_port: int = 0

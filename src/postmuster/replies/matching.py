@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
-from postmuster.mail.address import AddrSpec, parse_addr_spec, parse_mailboxes
+from postmuster.mail.address import AddrSpec, parse_mailboxes
 from postmuster.mail.message import Message
 from postmuster.mail.token import DeliveryRef, Purpose, Token, find_token, read_message_id, read_token
 from postmuster.replies.states import MatchedBy
@@ -68,12 +68,6 @@ def author(message: Message) -> AddrSpec | None:
         return None
     mailboxes = parse_mailboxes(message.header_from)
     return mailboxes[0].addr if len(mailboxes) == 1 else None
-
-
-def reverse_path_key(reverse_path: str | None) -> str:
-    """The match key of an envelope's reverse path, '' for none."""
-    found = parse_addr_spec(reverse_path or "")
-    return found.match_key if isinstance(found, AddrSpec) else ""
 
 
 def authorship(written_by: AddrSpec | None, enrolled: Collection[str], grade: str) -> bool:
