@@ -6,11 +6,15 @@ Lines of a dialog:
     S: line         the server says it, CRLF added; lines that follow one another come in one piece
     S-raw: octets   the server says exactly this
     S-fill: text N  the server says the text, filled with x to N octets, and no line end
-    C: line         the client has said it by now, and nothing else
-    quit:  lost:    the shell says QUIT, or that the connection is lost
+    C: line         the client has said it by now, and nothing else (C-raw: exactly these octets)
+    protect: [starttls] [protected] [user=TEXT password=TEXT]     how the line is protected, and who we are
+    tls:            the shell has made the handshake that was asked for
+    unwritten: N    the last N octets of what was said have not left
+    quit:  lost:  abandon:      the shell says QUIT, that the connection is lost, that nothing more may be said
+    recall: KEY     the shell takes this message back
     outcome: KEY KIND CODE STATUS STAGE      what the message was settled as; "-" is nothing
     ended: REASON CODE STATUS                how the dialog ended
-Escapes are read in S-raw and submit: \r \n.
+Escapes are read in S-raw, C-raw and submit: \r \n.
 """
 
 from collections.abc import Callable, Iterator
@@ -32,15 +36,18 @@ from postmuster.mail.smtp import (
     Notify,
     Outcome,
     OutcomeKind,
+    Protection,
     Ready,
     Settled,
     SmtpClient,
     Stage,
+    StartTls,
 )
+from postmuster.mail.smtp_auth import Credentials
 from postmuster.mail.submission import has_only_whole_line_ends, stuff_dots
 
 FOLDER = Path(__file__).parent.parent / "dialogs" / "smtp"
-LEAST_DIALOGS = 25
+LEAST_DIALOGS = 100
 MESSAGES = {
     "short": b"Subject: x\r\n\r\nHello.\r\n",
     "unended": b"Subject: x\r\n\r\nHello.",
@@ -116,26 +123,48 @@ def server_octets(verb: str, lines: list[str]) -> bytes:
     return text.encode().ljust(int(length), b"x")
 
 
+def _protection(dialog: Dialog) -> Protection:
+    words = [word for verb, lines in dialog.steps if verb == "protect" for word in " ".join(lines).split()]
+    named = dict(word.split("=", 1) for word in words if "=" in word)
+    credentials = Credentials(named["user"], named["password"]) if named else None
+    return Protection("starttls" in words, "protected" in words, credentials)
+
+
+def _shell(client: SmtpClient, verb: str, lines: list[str]) -> list[Event]:
+    """What the shell does by itself."""
+    if verb == "submit":
+        return [event for line in lines for event in submit(client, line)]
+    if verb == "unwritten":
+        client.unwritten_octets = int(lines[0])
+    elif verb == "recall":
+        assert client.recall() == int(lines[0])
+        assert client.recall() is None
+    elif verb != "protect":
+        return {"quit": client.quit, "lost": client.lost, "abandon": client.abandon, "tls": client.tls_began}[verb]()
+    return []
+
+
 def play(dialog: Dialog, cut: Cutter) -> list[Event]:
     """Play a dialog and return the events; the client's side is compared on the way."""
-    client = SmtpClient("agency.example")
+    client = SmtpClient("agency.example", _protection(dialog))
     events: list[Event] = []
     for verb, lines in dialog.steps:
-        if verb == "submit":
-            events += [event for line in lines for event in submit(client, line)]
-        elif verb == "C":
+        if verb == "C":
             assert client.take_output() == "".join(f"{line}\r\n" for line in lines).encode()
-        elif verb == "quit":
-            events += client.quit()
-        elif verb == "lost":
-            events += client.lost()
-        else:
-            assert verb in ("S", "S-raw", "S-fill")
+        elif verb == "C-raw":
+            assert client.take_output() == _unescaped("".join(lines)).encode()
+        elif verb in ("S", "S-raw", "S-fill"):
             events += [event for piece in cut(server_octets(verb, lines)) for event in client.receive(piece)]
+        else:
+            if verb == "tls":
+                assert events[-1] == StartTls()
+            events += _shell(client, verb, lines)
     assert client.has_ended
     assert client.take_output() == b""
     assert client.awaited_stage is None
+    assert client.unsettled == 0
     assert client.lost() == []
+    assert client.receive(b"250 too late\r\n") == []
     return events
 
 
@@ -315,9 +344,8 @@ def test_stuffed_data_end_once_and_read_back(data: bytes) -> None:
 
 def test_replies_at_the_limits_are_read_and_beyond_them_refused() -> None:
     def read(octets: bytes) -> Reply | ReplyFault | None:
-        reader = ReplyReader()
-        reader.feed(octets)
-        return reader.next_reply()
+        found = ReplyReader().read(octets)
+        return found[-1] if found else None
 
     longest = b"250 ".ljust(MAX_REPLY_LINE_OCTETS - 2, b"x") + b"\r\n"
     assert isinstance(read(longest), Reply)
@@ -332,11 +360,9 @@ def test_any_octets_give_the_same_replies_however_split(octets: bytes, place: in
     def read(*pieces: bytes) -> list[Reply | ReplyFault]:
         reader, found = ReplyReader(), list[Reply | ReplyFault]()
         for piece in pieces:
-            reader.feed(piece)
-            while (reply := reader.next_reply()) is not None:
-                found.append(reply)
-                if isinstance(reply, ReplyFault):
-                    return found
+            found += reader.read(piece)
+            if found and isinstance(found[-1], ReplyFault):
+                break
         return found
 
     assert read(octets) == read(octets[:place], octets[place:]) == read(*single_octets(octets))
@@ -351,6 +377,4 @@ def test_no_repr_of_a_reply_or_an_event_repeats_its_text() -> None:
     client.take_output()
     events = client.receive(b"550 5.1.1 <finn@bureau.example> unknown\r\n")
     assert "finn" not in repr(events)
-    reader = ReplyReader()
-    reader.feed(b"550 5.1.1 <finn@bureau.example> unknown\r\n")
-    assert "finn" not in repr(reader.next_reply())
+    assert "finn" not in repr(ReplyReader().read(b"550 5.1.1 <finn@bureau.example> unknown\r\n"))

@@ -22,6 +22,7 @@ from postmuster.inbound.door import Door
 from postmuster.mail.lmtp import DeliveryReply, Received
 from postmuster.mail.smtp import OutcomeKind, Ready, Settled, SmtpClient
 from postmuster.mail.submission import Envelope
+from postmuster.outbound.postfix_queue import PostfixQueue
 from postmuster.rehearsal.ports import HOST, free_ports
 from postmuster.rehearsal.postfix import Postfix, end_left_over, why_not
 from postmuster.rehearsal.processes import members
@@ -135,7 +136,7 @@ class Submitter:
 
     def __init__(self, port: int) -> None:
         self._socket = socket.create_connection((HOST, port), LIMIT_S)
-        self._client = SmtpClient("postmuster.agency.example")
+        self._client = SmtpClient("postmuster.agency.example", may_chunk=False)
         self.writes: list[bytes] = []
         while not any(isinstance(event, Ready) for event in self._client.receive(self._socket.recv(65536))):
             self._flush()
@@ -283,6 +284,26 @@ def test_one_notice_can_be_held_and_let_go(rig: Rig) -> None:
     assert rig.postfix.queue().held == 2
     rig.postfix.command(release_command("n12"))
     assert _await(lambda: rig.postfix.queue().held == 0 and rig.postfix.queue().put_off == before + 4)
+
+
+def test_the_adapter_counts_ours_alone_and_holds_one_notice(rig: Rig) -> None:
+    queue = PostfixQueue("bounce.agency.example", str(rig.postfix.configuration), LIMIT_S)
+    assert _await(lambda: not rig.postfix.queue().moving)
+    before = queue.depth()
+    with Submitter(rig.submission) as client:
+        for sender in (
+            f"b-n22-{TOKEN}@bounce.agency.example",
+            f"b-n220-{TOKEN}@bounce.agency.example",
+            "x@y.example",
+        ):
+            assert client.submit(sender, "finn@lights.agency.example") is OutcomeKind.ACCEPTED
+    assert _await(lambda: queue.depth() == before + 2)
+    assert queue.hold(lambda one: one.notice_no == 22) == 1
+    assert (rig.postfix.queue().held, queue.depth()) == (1, before + 1)
+    assert queue.hold(lambda one: one.notice_no == 22) == 0
+    assert queue.release(lambda one: one.notice_no == 22) == 1
+    assert rig.postfix.queue().held == 0
+    assert _await(lambda: queue.depth() == before + 2)
 
 
 def _lone(folder: Path, name: str) -> tuple[Postfix, list[int]]:

@@ -18,6 +18,7 @@ from enum import StrEnum
 
 MAX_REPLY_LINE_OCTETS = 2_048  # RFC 5321 §4.5.3.1.5 says 512; four times that for talkative relays
 MAX_REPLY_LINES = 128  # the longest EHLO answer met in the field has about 20 lines
+MAX_KNOWN_REPLIES, MAX_KNOWN_OCTETS = 256, 64  # single-line successes that are read once, and how long they may be
 
 SERVICE_CLOSING = 421  # RFC 5321 §3.8: may come at any moment
 
@@ -52,42 +53,71 @@ class ReplyFault(StrEnum):
 class ReplyReader:
     """Cuts a stream of octets into replies, however it was split on the way."""
 
-    __slots__ = ("_buffer", "_code", "_lines")
+    __slots__ = ("_code", "_known", "_lines", "_rest")
 
     def __init__(self) -> None:
-        self._buffer = bytearray()
+        self._rest = b""
         self._code = b""
         self._lines: list[bytes] = []
+        self._known: dict[bytes, Reply] = {}
 
-    def feed(self, octets: bytes) -> None:
-        self._buffer += octets
+    @property
+    def is_between_replies(self) -> bool:
+        """Whether nothing of a reply is left over."""
+        return not self._rest and not self._lines
 
-    def next_reply(self) -> Reply | ReplyFault | None:
-        """Return the next whole reply, None when more octets are needed; never raises.
+    def read(self, octets: bytes) -> list[Reply | ReplyFault]:
+        """Return the replies that are whole by now; a fault is the last of them. Never raises.
 
         Source: RFC 5321 §4.2.1 (multi-line replies).
         """
-        while (end := self._buffer.find(b"\n")) >= 0:
-            if end >= MAX_REPLY_LINE_OCTETS:
-                return ReplyFault.TOO_LONG
-            matched = _LINE.fullmatch(self._buffer, 0, max(end - 1, 0))
-            if matched is None or self._buffer[end - 1] != 0x0D:
-                return ReplyFault.MALFORMED
-            code, separator, text = matched.groups()
-            del matched, self._buffer[: end + 1]
-            if self._lines and code != self._code:
-                return ReplyFault.MALFORMED
-            self._code = code
-            self._lines.append(text or b"")
-            if separator != b"-":
-                return self._whole_reply()
-            if len(self._lines) >= MAX_REPLY_LINES:
-                return ReplyFault.TOO_LONG
-        return ReplyFault.TOO_LONG if len(self._buffer) >= MAX_REPLY_LINE_OCTETS else None
+        lines = (self._rest + octets).split(b"\r\n")
+        self._rest = lines.pop()
+        found: list[Reply | ReplyFault] = []
+        for line in lines:
+            reply: Reply | ReplyFault | None = self._known.get(line)
+            if reply is None or self._lines:
+                reply = self._take_line(line)
+                if reply is None:
+                    continue
+            found.append(reply)
+            if isinstance(reply, ReplyFault):
+                return found
+        fault = _fault_in(self._rest, MAX_REPLY_LINE_OCTETS) if self._rest else None
+        if fault is not None:
+            found.append(fault)
+        return found
 
-    def _whole_reply(self) -> Reply:
+    def _take_line(self, line: bytes) -> Reply | ReplyFault | None:
+        matched = _LINE.fullmatch(line)
+        if matched is None or len(line) > MAX_REPLY_LINE_OCTETS - 2:
+            return _fault_in(line, MAX_REPLY_LINE_OCTETS - 1) or ReplyFault.MALFORMED
+        code, separator, text = matched.groups()
+        if self._lines and code != self._code:
+            return ReplyFault.MALFORMED
+        self._code = code
+        self._lines.append(text or b"")
+        if separator != b"-":
+            return self._whole_reply(line)
+        return ReplyFault.TOO_LONG if len(self._lines) >= MAX_REPLY_LINES else None
+
+    def _whole_reply(self, line: bytes) -> Reply:
+        """A window of messages is answered by the same few words again and again: those are read once."""
         lines, self._lines = tuple(self._lines), []
-        return Reply(int(self._code), _enhanced_status(self._code, lines[0]), lines)
+        reply = Reply(int(self._code), _enhanced_status(self._code, lines[0]), lines)
+        if len(lines) == 1 and reply.is_success and len(line) <= MAX_KNOWN_OCTETS:
+            if len(self._known) >= MAX_KNOWN_REPLIES:
+                self._known.clear()
+            self._known[line] = reply
+        return reply
+
+
+def _fault_in(piece: bytes, limit: int) -> ReplyFault | None:
+    """What is wrong with octets that hold no CRLF: a bare LF, or too many of them."""
+    end = piece.find(b"\n")
+    if (end if end >= 0 else len(piece)) >= limit:
+        return ReplyFault.TOO_LONG
+    return ReplyFault.MALFORMED if end >= 0 else None
 
 
 def _enhanced_status(code: bytes, text: bytes) -> str | None:
