@@ -24,6 +24,7 @@ from postmuster.mail.dkim import (
     DkimSigner,
     SigningAlgorithm,
     hash_body,
+    is_selector,
     load_signer,
     make_key,
     public_record,
@@ -120,6 +121,32 @@ def test_the_field_is_folded_and_has_no_length(algorithm: SigningAlgorithm) -> N
     assert (tags["a"], tags["c"], tags["t"]) == (algorithm, "relaxed/relaxed", str(int(AT.timestamp())))
     names = re.split(r"\s*:\s*", tags["h"])
     assert all(names.count(name) == 1 + (name in ("from", "to", "subject")) for name in OVERSIGNED)
+
+
+def test_what_a_reader_sees_and_what_says_how_to_read_it_is_oversigned() -> None:
+    seen = {"from", "subject", "date", "to", "reply-to"}
+    assert seen | {"mime-version", "content-type", "content-transfer-encoding"} <= set(OVERSIGNED)
+
+
+def test_two_signatures_are_each_good_by_themselves_and_both_break() -> None:
+    second = load_signer(KEYS[SigningAlgorithm.ED25519_SHA256], domain=DOMAIN, selector="ed1")
+    both = load_signer(KEYS[SigningAlgorithm.RSA_SHA256], domain=DOMAIN, selector="pm1", second=second)
+    message = both.sign_message(MESSAGES["raw-utf-8"], at=AT) + MESSAGES["raw-utf-8"]
+    records = {
+        b"pm1._domainkey.agency.example.": RECORDS[SigningAlgorithm.RSA_SHA256],
+        b"ed1._domainkey.agency.example.": RECORDS[SigningAlgorithm.ED25519_SHA256],
+    }
+    for number in range(2):
+        assert dkim.DKIM(message).verify(idx=number, dnsfunc=lambda name, timeout=5: records[name])
+        with pytest.raises(dkim.ValidationError):
+            dkim.DKIM(message + b"More.\r\n").verify(idx=number, dnsfunc=lambda name, timeout=5: records[name])
+
+
+@pytest.mark.parametrize(
+    ("text", "is_one"), [("pm1", True), ("a.b-c", True), ("PM1", False), ("", False), ("../x", False), ("a_b", False)]
+)
+def test_a_selector_is_a_name_in_small_letters(text: str, is_one: bool) -> None:
+    assert is_selector(text) is is_one
 
 
 def test_the_record_of_the_rfcs_own_key_is_the_rfcs() -> None:

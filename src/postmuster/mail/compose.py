@@ -63,6 +63,7 @@ _FIELD_NAME: Final = re.compile(
     r"[A-Za-z0-9][A-Za-z0-9_-]{0,75}"
 )  # RFC 5322 §3.6.8 allows more; nothing we write needs it
 _MESSAGE_ID: Final = re.compile(r"<[!-;=?A-~]++@[!-;=?A-~]++>")
+_ADDRESS_ALONE: Final = re.compile(r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}@[A-Za-z0-9.-]{1,255}")
 _LANGUAGE: Final = re.compile(r"[A-Za-z]{2,8}(?:-[A-Za-z0-9]{1,8})*+")
 _LINE_ENDS: Final = re.compile(r"\r\n?")
 _CONTROLS: Final = dict.fromkeys((*range(0x09), 0x0B, 0x0C, *range(0x0E, 0x20), 0x7F), "")
@@ -85,12 +86,16 @@ class Wording:
 
 @dataclass(frozen=True, slots=True)
 class Copy:
-    """What differs from one person to the next. `fields` are further ones, such as In-Reply-To."""
+    """What differs from one person to the next. `fields` are further ones, such as In-Reply-To.
+
+    A `reply_to` that is text is an ASCII address alone, in its one spelling: those of a round are written as text, and
+    reading each into a mailbox and back took a tenth of an unsigned copy's time.
+    """
 
     to: Mailbox = field(repr=False)
     message_id: str
     date: datetime
-    reply_to: Mailbox | None = field(repr=False)
+    reply_to: Mailbox | str | None = field(repr=False)
     values: Mapping[str, str] = field(repr=False)
     fields: tuple[tuple[str, str], ...] = field(default=(), repr=False)
 
@@ -147,12 +152,9 @@ class CompiledMail:
         nearest cache: batches of 64 take 4 % less time with RSA and 8 % less with Ed25519 than one by one.
         """
         drafts = [self._draft(copy) for copy in copies]
-        signatures = [
-            plan.sign(relaxed, body_hash, at_s) if plan is not None else ""
-            for _, _, plan, relaxed, body_hash, at_s in drafts
-        ]
         return [
-            (signature + head).encode() + body for signature, (head, body, *_) in zip(signatures, drafts, strict=True)
+            (signature + head).encode() + body
+            for signature, (head, body, *_) in zip(_sign(drafts), drafts, strict=True)
         ]
 
     def _draft(self, copy: Copy) -> _Draft:
@@ -162,7 +164,7 @@ class CompiledMail:
         to = write_mailbox("To", copy.to)
         subject = self._constant_subject or _write_subject(self._subject.fill(values))
         date, at_s = write_date(copy.date)
-        reply_to = write_mailbox("Reply-To", copy.reply_to) if copy.reply_to is not None else ""
+        reply_to = _write_reply_to(copy.reply_to)
         further_names = _checked_names(copy.fields, self._tail_names) if copy.fields else ()
         further = [_write_further(name, value) for name, value in copy.fields]
         body = self._constant_body
@@ -192,6 +194,31 @@ class CompiledMail:
                 raise Defect("A message was not written because a placeholder has no value; mend the caller.") from None
             values[name], values[text_key], values[html_key] = _write_value(value)
         return values
+
+
+def _sign(drafts: Sequence[_Draft]) -> list[str]:
+    """The signatures of drafts in their order; those of one plan, which is nearly always all, are made together."""
+    by_plan: dict[int, list[int]] = {}
+    for place, draft in enumerate(drafts):
+        by_plan.setdefault(id(draft[2]), []).append(place)
+    signatures = [""] * len(drafts)
+    for places in by_plan.values():
+        plan = drafts[places[0]][2]
+        if plan is not None:
+            written = plan.sign_all([drafts[place][3:] for place in places])
+            for place, signature in zip(places, written, strict=True):
+                signatures[place] = signature
+    return signatures
+
+
+def _write_reply_to(reply_to: Mailbox | str | None) -> str:
+    if reply_to is None:
+        return ""
+    if isinstance(reply_to, Mailbox):
+        return write_mailbox("Reply-To", reply_to)
+    if _ADDRESS_ALONE.fullmatch(reply_to) is None:
+        raise Defect("A message was not written because its Reply-To is no plain address; mend the caller.")
+    return f"Reply-To: {reply_to}\r\n"
 
 
 @lru_cache(maxsize=1_024)

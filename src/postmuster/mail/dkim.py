@@ -10,11 +10,13 @@ breaks the signature. There is no `l=`: nothing can be added under the text. No 
 Speed. Measured on one core at 2.6 GHz: signing takes 250 us for RSA-2048 and 32 us for Ed25519, all the rest here about 5
 us, because a `SigningPlan` holds all of the field that does not change from one message to the next. Hashing 3 KB takes
 2.0 us; starting from a saved state of the hash takes as long where the first name stands in the first lines, so bodies
-are hashed whole, and those that are the same for all once.
+are hashed whole, and those that are the same for all once. `SigningPlan.sign_all` takes a batch: with a library that raises
+eight numbers at once (`batch_signing`) RSA takes 100 to 150 us, the check of each signature with the public key included.
 
 Randomness: `make_key` draws from the library's own source, because a key made from anything else is not a key.
 
-Limits: one signature a message; no `i=`, `x=` or `z=`. The record in the DNS is the caller's to publish; values over 255
+Limits: one signature a message, or two where a signer has a second one (RSA for everybody, Ed25519 for who can: RFC 8463
+§3.1); no `i=`, `x=` or `z=`. The record in the DNS is the caller's to publish; values over 255
 octets go into several strings of one TXT record (RFC 6376 §3.6.2.2).
 
 Errors: `Permanent` for a key that is none of ours to use, `Defect` for a name that cannot stand in a signature.
@@ -32,14 +34,16 @@ from enum import StrEnum
 from hashlib import sha256
 from typing import Final
 
-from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, RSAPublicKey, generate_private_key
+from cryptography.hazmat.primitives.asymmetric.utils import Prehashed
 from cryptography.hazmat.primitives.hashes import SHA256
 
 from postmuster.base.errors import Defect, Permanent
+from postmuster.mail.batch_signing import BatchSigner, Library, PrivateNumbers, open_batch_signer
 from postmuster.mail.limits import SOFT_LINE_OCTETS
 
 OVERSIGNED: Final = (
@@ -50,6 +54,7 @@ OVERSIGNED: Final = (
     "reply-to",
     "mime-version",
     "content-type",
+    "content-transfer-encoding",
     "message-id",
 )
 # RFC 6376 §5.4.1 and §5.4: what the way adds or changes is left out.
@@ -68,7 +73,11 @@ _WSP_TO_LEVEL: Final = re.compile(r"[ \t]{2,}|\t")
 _WSP_TO_LEVEL_IN_BODY: Final = re.compile(rb"[ \t]{2,}|\t")
 
 _SHA256: Final = SHA256()
+_PREHASHED: Final = Prehashed(_SHA256)
 _PKCS1V15: Final = PKCS1v15()
+
+# The fields in relaxed form, the body's hash, seconds since 1970: what `SigningPlan.sign` takes.
+Draft = tuple[str, str, int]
 
 
 class SigningAlgorithm(StrEnum):
@@ -90,15 +99,37 @@ class SigningPlan:
     _after_time: str
     _relaxed_before_time: str
     _relaxed_after_time: str
+    _sign_batch: Callable[[Sequence[bytes]], Sequence[bytes]] | None = field(default=None, repr=False)
+    _second: "SigningPlan | None" = None
 
     def sign(self, relaxed_fields: str, body_hash: str, at_s: int) -> str:
-        """Return the whole field, CRLF included.
+        """Return the whole field, or both where there are two signatures, CRLF included.
 
         `relaxed_fields` are the fields named in the plan, in its order; `body_hash` comes from `hash_body`; `at_s` is in
         seconds since 1970.
         """
+        written = self._write(self._sign(self._input(relaxed_fields, body_hash, at_s)), body_hash, at_s)
+        return written if self._second is None else written + self._second.sign(relaxed_fields, body_hash, at_s)
+
+    def sign_all(self, drafts: Sequence[Draft]) -> list[str]:
+        """Sign several messages, each as `sign` does; where eight can be signed at once, they are."""
+        if self._sign_batch is None:
+            return [self.sign(*draft) for draft in drafts]
+        signatures = self._sign_batch([self._input(*draft) for draft in drafts])
+        written = [
+            self._write(signature, body_hash, at_s)
+            for signature, (_, body_hash, at_s) in zip(signatures, drafts, strict=True)
+        ]
+        if self._second is None:
+            return written
+        return [first + second for first, second in zip(written, self._second.sign_all(drafts), strict=True)]
+
+    def _input(self, relaxed_fields: str, body_hash: str, at_s: int) -> bytes:
         relaxed = f"{relaxed_fields}{self._relaxed_before_time}{at_s}{self._relaxed_after_time}{body_hash}; b="
-        text = b2a_base64(self._sign(relaxed.encode("utf-8", "surrogateescape")), newline=False).decode("ascii")
+        return relaxed.encode("utf-8", "surrogateescape")
+
+    def _write(self, signature: bytes, body_hash: str, at_s: int) -> str:
+        text = b2a_base64(signature, newline=False).decode("ascii")
         if len(text) > _SIGNATURE_LINE_CHARS:
             step = _SIGNATURE_LINE_CHARS
             text = "\r\n ".join([text[place : place + step] for place in range(0, len(text), step)])
@@ -107,11 +138,13 @@ class SigningPlan:
 
 @dataclass(frozen=True, slots=True)
 class DkimSigner:
-    """Signs for one domain with one key. Made by `load_signer`."""
+    """Signs for one domain with one key, and with a second signer's too where there is one. Made by `load_signer`."""
 
     domain: str
     selector: str
     key: SigningKey = field(repr=False)
+    batch: BatchSigner | None = field(default=None, repr=False, compare=False)
+    second: "DkimSigner | None" = field(default=None, repr=False)
 
     @property
     def algorithm(self) -> SigningAlgorithm:
@@ -137,6 +170,8 @@ class DkimSigner:
             after,
             _unfold(before.replace("DKIM-Signature: ", "dkim-signature:")),
             _unfold(after),
+            self.batch.sign_all if self.batch is not None else None,
+            self.second.plan(names) if self.second is not None else None,
         )
 
     def sign_message(self, message: bytes, *, at: datetime) -> bytes:
@@ -168,8 +203,12 @@ def make_key(algorithm: SigningAlgorithm) -> bytes:
     )
 
 
-def load_signer(pem: bytes, *, domain: str, selector: str) -> DkimSigner:
+def load_signer(
+    pem: bytes, *, domain: str, selector: str, library: Library | None = None, second: DkimSigner | None = None
+) -> DkimSigner:
     """Make a signer from a private key in PEM.
+
+    `library` signs eight at once where key and library are fit for it; `second` adds its own signature to each mail.
 
     Raises `Permanent` when the key cannot be read or is neither RSA of 2,048 to 4,096 bits nor Ed25519, `Defect` when
     the domain or the selector is not one in A-labels.
@@ -179,7 +218,9 @@ def load_signer(pem: bytes, *, domain: str, selector: str) -> DkimSigner:
         raise Defect(
             "No mail can be signed because the signing domain or selector is not a DNS name; correct the setting."
         )
-    return DkimSigner(domain, selector, _read_key(pem))
+    key = _read_key(pem)
+    batch = _batch(key, library) if library is not None and isinstance(key, RSAPrivateKey) else None
+    return DkimSigner(domain, selector, key, batch, second)
 
 
 def public_record(pem: bytes) -> str:
@@ -225,6 +266,25 @@ def without_empty_end(body: bytes) -> bytes:
 def hash_body(relaxed: bytes) -> str:
     """Return the `bh=` of a body in relaxed form."""
     return b2a_base64(sha256(relaxed).digest(), newline=False).decode("ascii")
+
+
+def is_selector(text: str) -> bool:
+    """Whether this can be the selector of a key: labels in small letters (RFC 6376 §3.1)."""
+    return _is_domain(text)
+
+
+def _batch(key: RSAPrivateKey, library: Library) -> BatchSigner | None:
+    numbers, public = key.private_numbers(), key.public_key()
+
+    def is_good(signature: bytes, digest: bytes) -> bool:
+        try:
+            public.verify(signature, digest, _PKCS1V15, _PREHASHED)
+        except InvalidSignature:
+            return False
+        return True
+
+    wanted = PrivateNumbers(numbers.p, numbers.q, numbers.dmp1, numbers.dmq1, numbers.iqmp)
+    return open_batch_signer(library, wanted, sign_one=_signing(key), is_good=is_good)
 
 
 def _signing(key: SigningKey) -> Callable[[bytes], bytes]:

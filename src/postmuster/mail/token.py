@@ -33,7 +33,7 @@ _SPARE_BITS: Final = TOKEN_CHARS * 5 - _TOKEN_OCTETS * 8
 _TOKEN: Final = re.compile(r"[a-z2-7]{39}")
 
 _ALPHABET: Final = "abcdefghijklmnopqrstuvwxyz234567"
-_PAIRS: Final = tuple(first + second for first in _ALPHABET for second in _ALPHABET)
+PAIRS: Final = tuple(first + second for first in _ALPHABET for second in _ALPHABET)
 # int() reads base 32 with the digits 0-9a-v; this maps RFC 4648's alphabet onto them. Decoding a token this way takes a
 # sixth of what base64.b32decode takes.
 _DIGITS: Final = str.maketrans(_ALPHABET, "0123456789abcdefghijklmnopqrstuv")
@@ -88,6 +88,11 @@ class Token:
     key_id: int
     ref: DeliveryRef
     expires_day: int
+
+
+def signed_prefix(purpose: Purpose) -> bytes:
+    """What every HMAC for this purpose begins with."""
+    return _SIGNED_AS[purpose]
 
 
 def write_token(purpose: Purpose, token: Token, key: bytes) -> str:
@@ -222,5 +227,5 @@ def _base32(octets: bytes) -> str:
     """Two characters a look-up: half the time of base64.b32encode, and every delivery needs three of these."""
     number = int.from_bytes(octets, "big") << (-len(octets) * 8 % 10)
     bits = len(octets) * 8 + (-len(octets) * 8 % 10)
-    pairs = [_PAIRS[number >> shift & 1023] for shift in range(bits - 10, -1, -10)]
+    pairs = [PAIRS[number >> shift & 1023] for shift in range(bits - 10, -1, -10)]
     return "".join(pairs)[: (len(octets) * 8 + 4) // 5]
