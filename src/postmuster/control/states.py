@@ -19,6 +19,13 @@ class Cause(StrEnum):
     PAUSE = "pause"
     STOP = "stop"
     HOLD = "hold"
+    ORDER = "order"
+
+
+class HoldKind(StrEnum):
+    """What set an automatic hold. Others than these are named by whoever sets them."""
+
+    RESTORED = "restored"  # the database is not the one that was confirmed (P13)
 
 
 class StopState(StrEnum):

@@ -18,17 +18,24 @@ from django.db import connections
 from django.db.migrations.executor import MigrationExecutor
 
 from postmuster.base import sql
+from postmuster.base.clock import open_clock
 from postmuster.base.errors import PostmusterError
 from postmuster.mail import dkim
 from postmuster.runtime import probe, roles
 from postmuster.runtime.database import ready_models, server_of
-from postmuster.settings import Settings, database_url, keys
+from postmuster.settings import Settings, clock_path, database_url, keys
 from postmuster.vault.keyring import read_keyring
 
 ready_models()
 
-from postmuster.ledger import queries as ledger  # noqa: E402 - models exist only now
+from postmuster.jobs.desk import relay_address  # noqa: E402 - models exist only now
+from postmuster.jobs.rest import resting  # noqa: E402
+from postmuster.ledger import queries as ledger  # noqa: E402
 from postmuster.outbound import queries as outbound  # noqa: E402
+from postmuster.outbound.in_relay import DepthShare, depth_source  # noqa: E402
+from postmuster.outbound.relay_values import Tls, weakness  # noqa: E402
+from postmuster.reports import stalls  # noqa: E402
+from postmuster.runtime import identity  # noqa: E402
 
 GIBIBYTE = 1024**3
 LOW_DISK_OCTETS = 5 * GIBIBYTE  # a million sealed replies of 4 KiB and their log fit in it
@@ -133,6 +140,14 @@ def schema(settings: Settings) -> Verdict:
     return Outcome.OK, "The schema is up to date."
 
 
+def database_identity(settings: Settings) -> Verdict:
+    """The one that was confirmed, and not a restored or moved one (P13)."""
+    found = identity.verify(settings, actor="check", now=open_clock(clock_path()).now())
+    if found:
+        return Outcome.FAIL, identity.told(found)
+    return Outcome.OK, "It is the one that was confirmed."
+
+
 def keyring(settings: Settings) -> Verdict:
     """Every epoch that something is sealed under is there, and the keys are nobody else's to read."""
     epochs = set(read_keyring(settings.key_dir).epochs)
@@ -141,13 +156,15 @@ def keyring(settings: Settings) -> Verdict:
         lost = ", ".join(map(str, sorted(in_use - epochs)))
         return Outcome.FAIL, f"Master epoch {lost} is in use and not in the key folder; put it back."
     token = keys.read_token_keys(settings.key_dir)
-    pem = keys.read_dkim_key(settings.key_dir, settings.relay.dkim_selector)
-    dkim.load_signer(pem, domain=settings.relay.dkim_domain, selector=settings.relay.dkim_selector)
+    selectors = [one for one in (settings.relay.dkim_selector, settings.relay.dkim_second_selector) if one]
+    for selector in selectors:
+        pem = keys.read_dkim_key(settings.key_dir, selector)
+        dkim.load_signer(pem, domain=settings.relay.dkim_domain, selector=selector)
     readable = _readable_by_others(settings.key_dir)
     if readable:
         return Outcome.FAIL, f"Others may read {', '.join(readable)}; run `chmod go=` on it."
-    shown = f"master epochs: {len(epochs)}, of which {len(in_use)} in use; token keys: {len(token.keys)}; the DKIM key"
-    return Outcome.OK, f"{shown}; readable by us alone."
+    shown = f"master epochs: {len(epochs)}, of which {len(in_use)} in use; token keys: {len(token.keys)}"
+    return Outcome.OK, f"{shown}; DKIM: {', '.join(selectors)}; readable by us alone."
 
 
 def disk(settings: Settings) -> Verdict:
@@ -164,22 +181,44 @@ def disk(settings: Settings) -> Verdict:
 
 
 def relay(settings: Settings) -> Verdict:
-    """The submission service takes our EHLO."""
+    """The submission service takes our EHLO, on a line that nobody reads or changes."""
     where = f"{settings.relay.host}:{settings.relay.port}"
-    answer = probe.ask(settings.relay.host, settings.relay.port, verb="EHLO", name=settings.relay.ehlo_name)
+    address = relay_address(settings)
+    weak = weakness(address.host, address.tls, settings.relay.user)
+    if weak and settings.relay.user:
+        return Outcome.FAIL, _sentence(weak)
+    answer = probe.ask(
+        address.host, address.port, verb="EHLO", name=address.ehlo_name,
+        tls=probe.verifying(address.ca_file) if address.tls is Tls.IMPLICIT else None,
+    )  # fmt: skip
     if answer.trouble:
         return Outcome.FAIL, f"{where}: {answer.trouble}; see `postmuster relay-config postfix`."
+    if address.tls is Tls.STARTTLS and "STARTTLS" not in answer.extensions:
+        return Outcome.FAIL, f"{where} offers no STARTTLS, so it gets nothing; have it offer it, or mend relay.tls."
+    if weak:
+        return Outcome.WARN, _sentence(weak)
     if "PIPELINING" not in answer.extensions:
         return Outcome.WARN, f"{where} answers but offers no PIPELINING; sending will be slow."
     return Outcome.OK, f"{where} answers and offers {', '.join(sorted(answer.extensions))}."
 
 
 def relay_depth(settings: Settings) -> Verdict:
-    """Whether a stop can see what the relay still holds. No way of asking a relay is built in yet."""
+    """Whether a stop can see what the relay still holds."""
+    relay = settings.relay
+    ask = depth_source(relay)
+    if ask is not None:
+        DepthShare(relay.max_in_relay, settings.work.workers)  # refuses limits that leave no room
+        return Outcome.OK, f"{relay.host} holds {ask()} of our messages; senders wait at {relay.max_in_relay}."
+    if relay.rate_per_s:
+        return (
+            Outcome.WARN,
+            f"What {relay.host} holds cannot be seen; senders keep to {relay.rate_per_s} messages a second, as relay.rate_per_s "
+            "says: a stop reaches what it holds only if that is true.",
+        )
     return (
         Outcome.WARN,
-        f"What {settings.relay.host} still holds cannot be seen from here: a stop ends what we send, not what it has; "
-        "hold its queue by hand (Postfix: postsuper -h ALL).",
+        f"A stop cannot see into this relay: it ends what we send, not what {relay.host} still holds, and nothing bounds that; "
+        "set relay.adapter, relay.depth_command or relay.rate_per_s.",
     )
 
 
@@ -212,6 +251,28 @@ def books(settings: Settings) -> Verdict:
     return Outcome.OK, "In every round the states add up to the audience."
 
 
+def rounds(settings: Settings) -> Verdict:
+    """Whatever is due goes on: the watchdog."""
+    now = open_clock(clock_path()).now()
+    quiet = resting(settings, now)
+    with sql.guarded():
+        found = stalls.stalled(now=now, quiet_zones=quiet)
+    if any(one.is_alarm for one in found):
+        outcome, said = relay(settings)
+        if outcome is Outcome.FAIL:
+            with sql.guarded():
+                found = stalls.stalled(now=now, quiet_zones=quiet, relay_trouble=said)
+    alarms = [_sentence(one.sentence) for one in found if one.is_alarm]
+    if alarms:
+        return Outcome.WARN, " ".join(alarms)
+    waits = f"; {len(found)} of them wait as it was decided, see held_by of `postmuster notice status`" if found else ""
+    return Outcome.OK, f"Nothing that is due has stood still for {stalls.STALLED_MINUTES} minutes{waits}."
+
+
+def _sentence(text: str) -> str:
+    return f"{text[:1].upper()}{text[1:].rstrip('.')}."
+
+
 def _readable_by_others(folder: Path) -> list[str]:
     places = [folder, *sorted(folder.iterdir())]
     return [str(place) for place in places if stat.S_IMODE(place.stat().st_mode) & 0o077]
@@ -225,6 +286,7 @@ CHECKS: tuple[tuple[str, Check], ...] = (
     ("roles", database_roles),
     ("row-level security", row_security),
     ("schema", schema),
+    ("identity", database_identity),
     ("keys", keyring),
     ("disk", disk),
     ("relay", relay),
@@ -232,4 +294,5 @@ CHECKS: tuple[tuple[str, Check], ...] = (
     ("intake", intake),
     ("ledger", ledger_holds),
     ("books", books),
+    ("rounds", rounds),
 )

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import os
 import re
+import ssl
 from dataclasses import dataclass
 
 LIMIT_S = 10.0
@@ -26,15 +27,24 @@ class Answer:
     extensions: frozenset[str] = frozenset()
 
 
-def ask(host: str, port: int, *, verb: str, name: str, limit_s: float = LIMIT_S) -> Answer:
-    """`verb` is EHLO for a relay, LHLO for an LMTP server (RFC 2033 §4.1)."""
-    return asyncio.run(_within(host, port, f"{verb} {name}\r\n".encode("ascii", "replace"), limit_s))
+def ask(
+    host: str, port: int, *, verb: str, name: str, tls: ssl.SSLContext | None = None, limit_s: float = LIMIT_S
+) -> Answer:
+    """`verb` is EHLO for a relay, LHLO for an LMTP server (RFC 2033 §4.1); `tls` is for TLS from the first octet on."""
+    return asyncio.run(_within(host, port, f"{verb} {name}\r\n".encode("ascii", "replace"), tls, limit_s))
 
 
-async def _within(host: str, port: int, hello: bytes, limit_s: float) -> Answer:
+def verifying(ca_file: str) -> ssl.SSLContext:
+    """Chain and name are verified, as senders do; `ca_file` empty: the system's. Raises `OSError` for a file that is none."""
+    return ssl.create_default_context(cafile=ca_file or None)
+
+
+async def _within(host: str, port: int, hello: bytes, tls: ssl.SSLContext | None, limit_s: float) -> Answer:
     try:
         async with asyncio.timeout(limit_s):
-            return await _dialog(host, port, hello)
+            return await _dialog(host, port, hello, tls)
+    except ssl.SSLError:
+        return Answer("no TLS that can be verified was begun (relay.tls, relay.ca_file)")
     except TimeoutError:
         return Answer(f"no answer within {limit_s:.0f} s")
     except OSError as error:
@@ -42,8 +52,8 @@ async def _within(host: str, port: int, hello: bytes, limit_s: float) -> Answer:
         return Answer((words or "it cannot be reached").lower())
 
 
-async def _dialog(host: str, port: int, hello: bytes) -> Answer:
-    reader, writer = await asyncio.open_connection(host, port, limit=LINE_OCTETS)
+async def _dialog(host: str, port: int, hello: bytes, tls: ssl.SSLContext | None) -> Answer:
+    reader, writer = await asyncio.open_connection(host, port, limit=LINE_OCTETS, ssl=tls)
     try:
         code, lines = await _reply(reader)
         if code != 220:

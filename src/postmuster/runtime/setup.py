@@ -27,6 +27,7 @@ database.ready_models()
 from postmuster.access.actions import add_officer  # noqa: E402 - models exist only now
 from postmuster.access.queries import officers  # noqa: E402
 from postmuster.access.roles import Role  # noqa: E402
+from postmuster.runtime import identity  # noqa: E402
 
 FIRST = 1  # number of the first master epoch and of the first token key
 DEFAULT_RELAY_PORT = 25
@@ -76,6 +77,7 @@ def set_up(file: Path, wish: Wish, *, now: datetime, tell: Tell = say) -> SetUp:
     account.note("database", made=_is_new())
     _keys(settings, account, may_make=_is_new())
     officer = _officer(wish, account, now)
+    identity.verify_aloud(settings, actor="init", now=now, tell=tell)
     record = dkim.public_record(keys.read_dkim_key(settings.key_dir, settings.relay.dkim_selector))
     return SetUp(
         settings=settings,

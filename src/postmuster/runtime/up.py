@@ -16,14 +16,18 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
 
-from postmuster.base.errors import Refused
-from postmuster.runtime import database
+from django.db import connections
+
+from postmuster.base.clock import open_clock
+from postmuster.base.errors import Refused, Transient
+from postmuster.runtime import database, identity
 from postmuster.runtime.place import Tell
 from postmuster.runtime.postgres import say
 from postmuster.runtime.processes import Crew
 from postmuster.settings import Settings, clock_path, database_url
 
 TEND_EVERY_S = 0.25
+VERIFY_EVERY_S = 60.0  # how old the mark in the key folder may be that a database must not be behind of (P13)
 STATUS_EVERY_S = 60.0  # where it is not a terminal; on a terminal the line is written anew each second
 
 
@@ -33,10 +37,11 @@ def up(settings: Settings, *, tell: Tell = say) -> None:
         was_running = database_url() is not None or database.server_of(settings).is_running()
         try:
             database.prepare(settings, tell=tell)
+            _verify(settings, tell)
             with Crew(settings, clock=clock_path(), tell=tell) as crew:
                 tell("Starting workers and intake …")
                 crew.start()
-                _stay(crew, asked, tell)
+                _stay(settings, crew, asked, tell)
                 tell("Stopping: what is in hand is finished first …")
         finally:
             if not was_running:
@@ -44,12 +49,30 @@ def up(settings: Settings, *, tell: Tell = say) -> None:
     tell("Stopped.")
 
 
-def _stay(crew: Crew, asked: threading.Event, tell: Tell) -> None:
+def _stay(settings: Settings, crew: Crew, asked: threading.Event, tell: Tell) -> None:
     line = _StatusLine(tell)
+    verified_s = time.monotonic()
     while not asked.wait(TEND_EVERY_S):
         crew.tend()
         line.show(crew.status())
+        if time.monotonic() - verified_s >= VERIFY_EVERY_S:
+            verified_s = time.monotonic()
+            _verify_again(settings, tell)
     line.end()
+    _verify_again(settings, tell)
+
+
+def _verify(settings: Settings, tell: Tell) -> None:
+    """See that the database is the one that was confirmed, and move the mark in the key folder."""
+    identity.verify_aloud(settings, actor="up", now=open_clock(clock_path()).now(), tell=tell)
+
+
+def _verify_again(settings: Settings, tell: Tell) -> None:
+    """The same while everything runs: a database that is away for a moment is asked the next time."""
+    try:
+        _verify(settings, tell)
+    except Transient:
+        connections["default"].close()
 
 
 class _StatusLine:

@@ -13,6 +13,7 @@ import threading
 from postmuster.base.clock import open_clock
 from postmuster.base.errors import PostmusterError
 from postmuster.runtime.database import django_setup
+from postmuster.runtime.postgres import say
 from postmuster.runtime.processes import leave_with_parent
 from postmuster.settings import clock_path, load
 
@@ -20,11 +21,13 @@ django_setup("application")
 
 from postmuster.jobs.desk import open_desk  # noqa: E402 - the rooms' tables exist only after django_setup
 from postmuster.jobs.queue import run_worker  # noqa: E402
+from postmuster.runtime.identity import verify_aloud  # noqa: E402
 
 
 async def _work() -> None:
     leave_with_parent()
     desk = open_desk(load(), open_clock(clock_path()))
+    await asyncio.to_thread(verify_aloud, desk.settings, actor="worker", now=desk.now, tell=say)
     leave = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
