@@ -50,6 +50,27 @@ authority = "Records Officer"
 slug = "reach-test"
 """
 ELECTION = 'type = "election"\nchoices = ["Resign"]\ndecided_by = "your personnel office"\ndecision_days = 10'
+SENDING = """
+[rounds]
+minimum_gap_hours = 24
+maximum = 4
+[in_doubt]
+policy = "resend"
+wait_minutes = 30
+[ramp]
+canary_percent = 0.5
+waves = [10, 30.5]
+observe_minutes = 15
+[ramp.limits]
+failed_percent = 3
+deferred_percent = 20
+complaints_percent = 0.2
+not_mine_percent = 1
+[schedule]
+quiet_hours = "none"
+override_reason = "the building is closed"
+start_by = 2027-03-03T12:00:00+01:00
+"""
 BODY = b"Dear {name},\n\nplease answer by *{deadline}*.\n"
 
 

@@ -12,7 +12,7 @@ from postmuster.assessments.table import Faults, Table
 from postmuster.notices.content import _content, claims_of
 from postmuster.notices.terms import LANGUAGES
 
-from .samples import ELECTION, TEST, changed, read
+from .samples import ELECTION, SENDING, TEST, changed, read
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
 
@@ -58,6 +58,7 @@ def test_every_key_of_a_notice_is_documented_and_no_other() -> None:
     attributes = 'components = []\n[audience.attributes]\nlanguage = ["en"]\n[audience.more]'
     for text in (
         TEST,
+        TEST + SENDING,
         required,
         changed(("components = ", f"{attributes}\nx = ")),
         *(changed(('type = "acknowledge"', ask)) for ask in asks),
@@ -98,3 +99,12 @@ def test_the_examples_can_be_read_and_belong_together() -> None:
 def test_the_languages_are_named_as_they_are() -> None:
     page = (DOCS / "notice-file.md").read_text("utf-8")
     assert f"| `language` | {', '.join(LANGUAGES)} |" in page
+
+
+def test_the_example_about_sending_can_be_read() -> None:
+    page = (DOCS / "notice-file.md").read_text("utf-8")
+    found = re.search(r"```text\n(\[rounds\]\n.*?)```", page, re.DOTALL)
+    assert found
+    ramp = read(TEST + found[1]).ramp
+    assert ramp is not None
+    assert ramp.shares == (1, 10, 30, 59)

@@ -12,7 +12,7 @@ from postmuster.access.roles import Role
 from postmuster.assessments.table import Refusals
 from postmuster.base.errors import Refused
 from postmuster.base.ids import notice_id, read_id
-from postmuster.cli import notice_control, notice_views
+from postmuster.cli import notice_again, notice_control, notice_estimate, notice_views
 from postmuster.cli.options import As, AsJson, NoticeId
 from postmuster.cli.session import Session, note, open_session, say, say_json
 from postmuster.jobs import proof as proofs
@@ -68,12 +68,18 @@ def check(notice: NoticeId, as_json: AsJson = False) -> None:
     """Say every reason why a notice cannot go out yet; count whom it would reach; show twenty of them."""
     session = open_session()
     notice_no = read_id(notice, "n")
-    reasons = readiness.reasons(notice_no, now=session.now)
+    estimate = notice_estimate.look(notice_no, session)
+    reasons = [*readiness.reasons(notice_no, now=session.now), *(estimate.reasons() if estimate else ())]
     reach = readiness.reach(notice_no)
+    rounds = queries.history(notice_no)
     if as_json:
-        say_json({"id": notice_id(notice_no), "ready": not reasons, "reasons": reasons, **reach.as_json()})
+        found = {"ready": not reasons, "reasons": reasons, "rounds": rounds.as_json(), **reach.as_json()}
+        say_json({"id": notice_id(notice_no), **found, "estimate": estimate.as_json() if estimate else None})
     else:
         notice_views.show_reach(notice_id(notice_no), reasons, reach)
+        say(f"\n{notice_again.rounds_line(rounds, session.now)}")
+        if estimate:
+            notice_estimate.show(estimate)
     if reasons:
         raise typer.Exit(1)
 
@@ -98,6 +104,7 @@ def release(notice: NoticeId, officer: As, as_json: AsJson = False) -> None:
     session = open_session()
     notice_no = read_id(notice, "n")
     actor = acting(officer, Role.APPROVER)
+    notice_estimate.refuse_if_too_small(notice_no, session)
     number = release_notice(notice_no, actor=actor, desk=desk_of(session), then=defer_expand)
     if as_json:
         say_json({"id": notice_id(notice_no), "round": number})
@@ -153,5 +160,7 @@ def proof(
         say(f"The proof is letter l{letter_no}; a worker sends it now.")
 
 
+notice_again.add_to(app)
 notice_control.add_to(app)
+notice_estimate.add_to(app)
 notice_views.add_to(app)

@@ -13,8 +13,11 @@ from rich.live import Live
 
 from postmuster.base.errors import Refused
 from postmuster.base.ids import notice_id, read_id
+from postmuster.cli.notice_again import rounds_line
+from postmuster.cli.notice_estimate import schedule_line, schedule_of
 from postmuster.cli.options import AsJson, NoticeId
 from postmuster.cli.session import open_session, say, say_json
+from postmuster.jobs.rest import resting
 from postmuster.notices import queries
 from postmuster.notices.readiness import Reach
 from postmuster.reports import queries as reports
@@ -23,6 +26,7 @@ from postmuster.reports.figures import State
 
 LOOK_S = 0.5  # how often the live view looks again
 FINAL = ("settled",)
+RoundNo = Annotated[int | None, typer.Option("--round", metavar="N", min=1, help="A round; else the newest.")]
 
 
 def add_to(app: typer.Typer) -> None:
@@ -36,23 +40,32 @@ def status(
     notice: NoticeId,
     as_json: AsJson = False,
     watch: Annotated[bool, typer.Option(help="Stay until it is settled; the default on a terminal.")] = True,
+    round_no: RoundNo = None,
 ) -> None:
     """Show where a notice stands; on a terminal it is live until everyone has a state."""
     session = open_session()
     notice_no = read_id(notice, "n")
-    figures = reports.notice_figures(notice_no, now=session.now)
+    rest = resting(session.settings, session.now)
+    figures = reports.notice_figures(notice_no, now=session.now, round_no=round_no, quiet_zones=rest)
+    rounds = queries.history(notice_no)
+    schedule = schedule_of(notice_no, session)
     if as_json:
-        say_json(figures.to_json())
+        say_json(figures.to_json() | {"rounds": rounds.as_json(), "schedule": schedule})
         return
     console = Console()
     if not (watch and sys.stdout.isatty()) or figures.state in FINAL:
         console.print(terminal.status_view(figures))
+        say(f"\n{rounds_line(rounds, session.now)}")
+        say(schedule_line(schedule))
         return
     with Live(terminal.status_view(figures), console=console, auto_refresh=False) as live:
         while figures.state not in FINAL:
             before, began = figures.count(State.PENDING), time.monotonic()
             time.sleep(LOOK_S)
-            figures = reports.notice_figures(notice_no, now=session.now, breakdowns=False)
+            rest = resting(session.settings, session.now)
+            figures = reports.notice_figures(
+                notice_no, now=session.now, round_no=round_no, breakdowns=False, quiet_zones=rest
+            )
             rate = (before - figures.count(State.PENDING)) / (time.monotonic() - began)
             live.update(terminal.status_view(replace(figures, rate_per_s=max(rate, 0.0))), refresh=True)
 
@@ -62,10 +75,11 @@ def deliveries(
     state: Annotated[str, typer.Option(help="Comma-separated: failed,in_doubt,withheld,deferred.")] = "failed,in_doubt",
     csv: Annotated[bool, typer.Option("--csv", help="Print CSV.")] = False,
     as_json: AsJson = False,
+    round_no: RoundNo = None,
 ) -> None:
     """List deliveries with evidence against them. Those who merely did not answer are listed nowhere."""
     open_session()
-    rows = reports.delivery_rows(read_id(notice, "n"), _states(state))
+    rows = reports.delivery_rows(read_id(notice, "n"), _states(state), round_no=round_no)
     if as_json:
         say_json([terminal.delivery_json(row) for row in rows])
     elif csv:

@@ -17,7 +17,7 @@ from postmuster.notices import queries
 from postmuster.notices.content import digest
 from postmuster.notices.models import Approval, Notice, Revision, Round
 from postmuster.notices.states import NOTICE_ARROWS, NoticeState, RoundState
-from postmuster.notices.terms import NoticeContent
+from postmuster.notices.terms import AgainTo, NoticeContent
 
 APPROVALS_NEEDED: Final = 2  # P1
 
@@ -92,15 +92,30 @@ def approve(notice_no: int, *, actor: Actor, now: datetime) -> int:
     return max(missing, 0)
 
 
-def open_round(notice_no: int, *, assessment_no: int, roster_version: int, actor: Actor, now: datetime) -> int:
-    """Begin the first round of an approved notice; its revision is frozen. Returns the round's number.
+def open_round(
+    notice_no: int,
+    *,
+    assessment_no: int,
+    roster_version: int,
+    actor: Actor,
+    now: datetime,
+    to: AgainTo = AgainTo.EVERYONE,
+    number: int = 1,
+) -> int:
+    """Begin round `number` of a notice: the first of an approved one, any other of a settled one. Returns the number.
 
-    Ledger: `notice released`. Runs in the transaction of `jobs.notice.release`, which asked every gate.
+    Ledger: `notice released`. Runs in the transaction of `jobs.notice.release` or `jobs.again.again`, which asked every gate.
+    Raises `Refused` when another officer was quicker since they were asked.
     """
     notice = _locked(notice_no)
     newest = queries.newest(notice_no)
+    state = NoticeState.APPROVED if number == 1 else NoticeState.SETTLED
+    if notice.state != state or Round.objects.filter(notice=notice).count() + 1 != number:
+        raise Refused(
+            f"Notice {notice_id(notice_no)} was released by another officer meanwhile; nothing was sent by you; see "
+            f"`postmuster notice status {notice_id(notice_no)}`."
+        )
     _move(notice, NoticeState.RELEASED)
-    number = Round.objects.filter(notice=notice).count() + 1
     Round.objects.create(
         notice=notice,
         number=number,
@@ -110,12 +125,15 @@ def open_round(notice_no: int, *, assessment_no: int, roster_version: int, actor
         state=RoundState.EXPANDING,
         released_by=actor.mark,
         released_at=now,
+        to=to,
     )
     facts = {
         "round": number,
+        "to": str(to),
         "digest": newest.digest.hex(),
         "assessment": assessment_no,
         "roster_version": roster_version,
+        "quiet_hours": str(newest.content.schedule.quiet_hours),
     }
     ledger.append(kind="notice released", actor=actor.mark, subject=notice_id(notice_no), facts=facts, now=now)
     return number
@@ -132,6 +150,18 @@ def begin_sending(notice_no: int, number: int, *, audience: int, now: datetime) 
             ledger.append(
                 kind="audience written down", actor="worker", subject=notice_id(notice_no), facts=facts, now=now
             )
+        return bool(changed)
+
+
+def open_wave(notice_no: int, number: int, wave: int, *, now: datetime) -> bool:
+    """Let a later wave of a round be sent; False when another worker did so before. Ledger: `wave opened`."""
+    with sql.guarded(), transaction.atomic():
+        changed = Round.objects.filter(
+            notice_id=notice_no, number=number, state=RoundState.SENDING, open_wave__lt=wave
+        ).update(open_wave=wave, wave_opened_at=now)
+        if changed:
+            facts = {"round": number, "wave": wave}
+            ledger.append(kind="wave opened", actor="worker", subject=notice_id(notice_no), facts=facts, now=now)
         return bool(changed)
 
 

@@ -25,15 +25,34 @@ from postmuster.assessments.coverage import Claims
 from postmuster.assessments.kinds import MachineSorting, NoticeKind
 from postmuster.assessments.table import Faults, Refusals, Table, Texts, open_table
 from postmuster.mail.placeholders import names_in
-from postmuster.notices import sections
+from postmuster.notices import sections, sending
 from postmuster.notices.body import MAX_BODY_OCTETS, body_faults, render
 from postmuster.notices.deadlines import earliest_end
 from postmuster.notices.letters import every_receipt
-from postmuster.notices.terms import LANGUAGES, PERSON_ZONE, NoticeContent, RetentionStart
+from postmuster.notices.terms import (
+    LANGUAGES,
+    PERSON_ZONE,
+    InDoubt,
+    Limits,
+    NoticeContent,
+    RetentionStart,
+    Rounds,
+    Schedule,
+)
 from postmuster.notices.wording import words_in
 
 FORMAT: Final = "postmuster-notice-1"
 DEFAULT_BODY: Final = ""  # the key of `body.md` among bodies; its language is the notice's own
+_AS_USUAL: Final = {
+    key: dataclasses.asdict(value) if value is not None else None
+    for key, value in (
+        ("rounds", Rounds()),
+        ("in_doubt", InDoubt()),
+        ("ramp", None),
+        ("limits", Limits()),
+        ("schedule", Schedule()),
+    )
+}
 MAX_DEADLINE_AHEAD: Final = datetime.timedelta(days=731)  # longer is a slip of the pen
 
 
@@ -53,11 +72,16 @@ def read_notice(toml: bytes, bodies: Mapping[str, bytes], *, file: str = "notice
 
 
 def canonical(content: NoticeContent) -> bytes:
-    """Return the octets that stand for a revision: the content, the mail and each receipt in every language."""
+    """Return the octets that stand for a revision: the content, the mail and each receipt in every language.
+
+    A table about sending that says nothing but defaults is left out, as if it were not written: digests that were approved
+    before such tables existed still hold.
+    """
+    written = dataclasses.asdict(content)
     languages = [language for language, _ in content.bodies]
     fixed = {
         "format": FORMAT,
-        "content": dataclasses.asdict(content),
+        "content": {key: value for key, value in written.items() if key not in _AS_USUAL or value != _AS_USUAL[key]},
         "mail": {language: dataclasses.asdict(render(content, language)) for language in languages},
         "receipts": {
             language: [dataclasses.asdict(letter) for letter in every_receipt(content, language)]
@@ -98,6 +122,17 @@ def claims_of(content: NoticeContent) -> Claims:
 
 def reasons_static(content: NoticeContent, now: datetime.datetime) -> list[str]:
     """Say, one sentence each, why a notice that is well written cannot go out at `now`."""
+    return [*_deadline_reasons(content, now), *_start_reasons(content, now)]
+
+
+def _start_reasons(content: NoticeContent, now: datetime.datetime) -> list[str]:
+    start_by = content.schedule.start_by
+    if start_by is None or now < start_by:
+        return []
+    return [f"The moment by which sending starts, {start_by:%Y-%m-%d %H:%M} UTC, has passed; see `schedule.start_by`."]
+
+
+def _deadline_reasons(content: NoticeContent, now: datetime.datetime) -> list[str]:
     deadline = content.deadline
     if deadline is None:
         return []
@@ -130,6 +165,7 @@ def _content(table: Table, bodies: Mapping[str, bytes], faults: Faults) -> Notic
     sorting = privacy.choice("machine_sorting", MachineSorting, missing="is missing: say none, rules or model.")
     privacy.done()
     retention = sections.read_retention(table, deadline)
+    ramp, limits = sending.read_ramp(table)
     read = NoticeContent(
         kind=kind or NoticeKind.TEST,
         language=language,
@@ -150,6 +186,11 @@ def _content(table: Table, bodies: Mapping[str, bytes], faults: Faults) -> Notic
         sharing=sharing,
         machine_sorting=sorting or MachineSorting.NONE,
         bodies=_bodies(bodies, language, faults),
+        rounds=sending.read_rounds(table),
+        in_doubt=sending.read_in_doubt(table),
+        ramp=ramp,
+        limits=limits,
+        schedule=sending.read_schedule(table),
     )
     _check_languages(table, read)
     _check_deadline_use(table, read)

@@ -42,7 +42,10 @@ class Approval(models.Model):
 
 
 class Round(models.Model):
-    """One sending of a frozen revision to the audience of a fixed roster version."""
+    """One sending of a frozen revision to the audience of a fixed roster version.
+
+    `open_wave` is the last wave that may be sent, counted from 0 (the canary where there is one), open since `wave_opened_at`.
+    """
 
     notice = models.ForeignKey(Notice, on_delete=models.PROTECT)
     number = models.IntegerField()
@@ -54,6 +57,9 @@ class Round(models.Model):
     released_by = models.CharField(max_length=64)
     released_at = models.DateTimeField()
     settled_at = models.DateTimeField(null=True)
+    to = models.CharField(max_length=10, default="everyone")
+    open_wave = models.SmallIntegerField(default=0)
+    wave_opened_at = models.DateTimeField(null=True)
 
     class Meta:
         db_table = "notices_round"

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import lru_cache
 
+from postmuster.assessments.kinds import NoticeKind
 from postmuster.assessments.table import Refusals
 from postmuster.base import sql
 from postmuster.base.errors import Defect, Refused
@@ -13,7 +14,13 @@ from postmuster.base.ids import notice_id
 from postmuster.notices.content import read_notice
 from postmuster.notices.models import Approval, Notice, Revision, Round
 from postmuster.notices.states import NoticeState, RoundState
-from postmuster.notices.terms import NoticeContent
+from postmuster.notices.terms import AgainTo, NoticeContent
+
+_OPEN_WAVE = "SELECT open_wave FROM notices_round WHERE notice_id = %(notice_no)s AND number = %(number)s"
+_ANY_URGENT = """
+SELECT EXISTS (SELECT FROM notices_round r JOIN notices_notice n ON n.id = r.notice_id
+               WHERE r.state <> 'settled' AND n.kind = %(kind)s::text)
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +49,32 @@ class StoredRound:
     audience: int
     released_at: datetime
     revision: StoredRevision
+    to: AgainTo = AgainTo.EVERYONE
+    open_wave: int = 0
+    wave_opened_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RoundsSoFar:
+    """How often a notice was released, how often it may be, and from when the next release is allowed as far as time goes."""
+
+    released: int
+    maximum: int
+    gap_ends: datetime | None
+
+    @property
+    def next_from(self) -> datetime | None:
+        """When the next round may be released; None before the first one, and when there may be no more."""
+        return self.gap_ends if self.released < self.maximum else None
+
+    def as_json(self) -> dict[str, object]:
+        """The object `rounds` of `notice check --json` and `notice status --json`, stable."""
+        next_from = self.next_from
+        return {
+            "released": self.released,
+            "maximum": self.maximum,
+            "next_from": next_from.isoformat() if next_from else None,
+        }
 
 
 def newest(notice_no: int) -> StoredRevision:
@@ -67,6 +100,34 @@ def round_of(notice_no: int, number: int | None = None) -> StoredRound | None:
         found = Round.objects.select_related("revision__notice").filter(notice_id=notice_no).order_by("-number")
         row = (found.filter(number=number) if number is not None else found).first()
         return _round(row) if row else None
+
+
+def history(notice_no: int) -> RoundsSoFar:
+    """How many rounds a notice had and how many it may have. Index: notices_round_once."""
+    terms = newest(notice_no).content.rounds
+    with sql.guarded():
+        last = Round.objects.filter(notice_id=notice_no).order_by("-number").first()
+    if last is None:
+        return RoundsSoFar(0, terms.maximum, None)
+    gap = timedelta(hours=terms.minimum_gap_hours)
+    return RoundsSoFar(last.number, terms.maximum, last.released_at + gap)
+
+
+def open_wave(notice_no: int, number: int) -> int:
+    """The last wave of a round that may be sent. Index: notices_round_once."""
+    found = sql.prepared(_OPEN_WAVE, {"notice_no": notice_no, "number": number})
+    return int(found[0][0]) if found else 0
+
+
+def urgent_rounds(notice_no: int) -> list[StoredRound]:
+    """Rescissions that are not settled; none for a notice that is one itself. They overtake everything else."""
+    if not sql.prepared(_ANY_URGENT, {"kind": str(NoticeKind.RESCISSION)})[0][0]:
+        return []  # asked before each batch
+    with sql.guarded():
+        urgent = Round.objects.select_related("revision__notice").filter(notice__kind=NoticeKind.RESCISSION)
+        if not (found := list(urgent.exclude(state=RoundState.SETTLED).order_by("id"))):
+            return []
+        return [] if any(row.notice_id == notice_no for row in found) else [_round(row) for row in found]
 
 
 def open_rounds() -> list[StoredRound]:
@@ -120,6 +181,9 @@ def _round(row: Round) -> StoredRound:
         audience=row.audience,
         released_at=row.released_at,
         revision=_revision(row.revision),
+        to=AgainTo(row.to),
+        open_wave=row.open_wave,
+        wave_opened_at=row.wave_opened_at,
     )
 
 

@@ -12,27 +12,30 @@ from typing import Final
 from postmuster.assessments import queries as assessments
 from postmuster.assessments.coverage import overdue, uncovered
 from postmuster.assessments.queries import Published
+from postmuster.base.ids import notice_id
 from postmuster.control import queries as control
 from postmuster.control.states import Lane
 from postmuster.notices import queries
 from postmuster.notices.actions import APPROVALS_NEEDED
 from postmuster.notices.content import claims_of, digest, reasons_static
-from postmuster.notices.queries import StoredRevision
+from postmuster.notices.queries import RoundsSoFar, StoredRevision
 from postmuster.notices.states import NoticeState
-from postmuster.notices.terms import NoticeContent
+from postmuster.notices.terms import AgainTo, NoticeContent
 from postmuster.roster import queries as roster
 from postmuster.roster.states import EmploymentClass, Status
 
 SAMPLE_ROWS: Final = 20  # R4
+_WAS_RELEASED: Final = (NoticeState.RELEASED, NoticeState.SETTLED)
 NOT_APPROVED: Final = "The stored revision is not the one that was approved: words of it have changed; draft it again."
 
 
 @dataclass(frozen=True, slots=True)
 class Ground:
-    """What a release stands on."""
+    """What a release stands on, and which round it would be."""
 
     assessment_no: int
     roster_version: int
+    round_no: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,15 +46,19 @@ class Examination:
     ground: Ground | None
 
 
-def examine(notice_no: int, *, now: datetime) -> Examination:
-    """Look at a notice once, at every gate; `ground` is there whenever `reasons` is empty (P1)."""
+def examine(notice_no: int, *, now: datetime, again: AgainTo | None = None) -> Examination:
+    """Look at a notice once, at every gate; `ground` is there whenever `reasons` is empty (P1).
+
+    `again`: for a further round to these people; else for the first release.
+    """
     stored = queries.newest(notice_no)
+    rounds = queries.history(notice_no)
     content = stored.content
     assessment = assessments.published(content.assessment.slug, content.assessment.version)
     version = roster.current_version()
     stop = control.stopped(notice_no, Lane.BULK)
     reasons = (
-        *_state_reasons(stored),
+        *(_state_reasons(stored) if again is None else _round_reasons(stored, rounds, again, now)),
         *reasons_static(content, now),
         *_assessment_reasons(content, assessment, now),
         *_roster_reasons(content, version),
@@ -59,17 +66,45 @@ def examine(notice_no: int, *, now: datetime) -> Examination:
     )
     if assessment is None or version is None:
         return Examination(reasons, None)
-    return Examination(reasons, Ground(assessment.assessment_no, version))
+    return Examination(reasons, Ground(assessment.assessment_no, version, rounds.released + 1))
 
 
 def reasons(notice_no: int, *, now: datetime) -> list[str]:
-    """Every reason why the notice cannot go out, one sentence each; empty when it can."""
-    return list(examine(notice_no, now=now).reasons)
+    """Every reason why the notice cannot go out, one sentence each; empty when it can.
+
+    Of a notice that was released: why its next round cannot be.
+    """
+    was_released = queries.newest(notice_no).state in _WAS_RELEASED
+    return list(examine(notice_no, now=now, again=AgainTo.UNPROVEN if was_released else None).reasons)
 
 
 def _state_reasons(stored: StoredRevision) -> list[str]:
-    if stored.state in (NoticeState.RELEASED, NoticeState.SETTLED):
-        return ["It was released already; draft a new notice."]
+    if stored.state in _WAS_RELEASED:
+        shown = notice_id(stored.notice_no)
+        return [f"It was released already; `postmuster notice again {shown}` begins a further round."]
+    return _approval_reasons(stored)
+
+
+def _round_reasons(stored: StoredRevision, rounds: RoundsSoFar, to: AgainTo, now: datetime) -> list[str]:
+    """Why a further round cannot begin: R17 wants a gap, an end, and nobody asked again who need not be."""
+    if stored.state not in _WAS_RELEASED:
+        shown = notice_id(stored.notice_no)
+        return [f"It was not released yet; its first round begins with `postmuster notice release {shown}`."]
+    reasons = _approval_reasons(stored)
+    if stored.state is NoticeState.RELEASED:
+        reasons.append(f"Round {rounds.released} is not settled yet; wait until everyone of it has a state.")
+    if rounds.released >= rounds.maximum:
+        reasons.append(f"It had {rounds.released} rounds, and may have {rounds.maximum}; draft a new notice.")
+    elif rounds.gap_ends is not None and now < rounds.gap_ends:
+        reasons.append(f"The next round may be released from {rounds.gap_ends:%Y-%m-%d %H:%M} UTC.")
+    if stored.notice_no in control.closed_to_replies():
+        reasons.append("Replies to it are not read now, so nobody can say who answered; resume them first.")
+    if to is AgainTo.UNANSWERED and not stored.content.asks:
+        reasons.append("It asks nothing, so nobody is unanswered; a round to unproven is possible.")
+    return reasons
+
+
+def _approval_reasons(stored: StoredRevision) -> list[str]:
     reasons = [] if is_intact(stored) else [NOT_APPROVED]
     missing = APPROVALS_NEEDED - len(set(stored.approved_by) - queries.editors(stored.notice_no))
     if missing > 0:

@@ -6,7 +6,7 @@ from enum import StrEnum
 
 
 class NoticeState(StrEnum):
-    """Draft until two officers approve one revision; released once; settled when nobody is pending."""
+    """Draft until two officers approve one revision; released; settled when nobody is pending; released again by a round."""
 
     DRAFT = "draft"
     APPROVED = "approved"
@@ -26,7 +26,7 @@ NOTICE_ARROWS: dict[NoticeState, frozenset[NoticeState]] = {
     NoticeState.DRAFT: frozenset({NoticeState.APPROVED}),
     NoticeState.APPROVED: frozenset({NoticeState.DRAFT, NoticeState.RELEASED}),
     NoticeState.RELEASED: frozenset({NoticeState.SETTLED}),
-    NoticeState.SETTLED: frozenset(),
+    NoticeState.SETTLED: frozenset({NoticeState.RELEASED}),
 }
 ROUND_ARROWS: dict[RoundState, frozenset[RoundState]] = {
     RoundState.EXPANDING: frozenset({RoundState.SENDING}),

@@ -5,6 +5,7 @@ revision can be kept, compared and hashed as it is. Texts for people are `Texts`
 """
 
 import datetime
+import math
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
@@ -119,6 +120,83 @@ class Sender:
     local_part: str
 
 
+class AgainTo(StrEnum):
+    """Whom a round is for: everyone, those whom no earlier round is proven to have reached, or those who did not answer."""
+
+    EVERYONE = "everyone"
+    UNPROVEN = "unproven"
+    UNANSWERED = "unanswered"
+
+
+class DoubtPolicy(StrEnum):
+    """What is done with a copy of which nobody knows whether the relay took it."""
+
+    LEAVE = "leave"
+    RESEND = "resend"  # with the same Message-ID
+
+
+class QuietHours(StrEnum):
+    """Whose hours of rest are kept."""
+
+    ORGANISATION = "organisation"
+    NONE = "none"
+
+
+@dataclass(frozen=True, slots=True)
+class Rounds:
+    """How often people may be written to: the least time between two releases, and how many rounds in all."""
+
+    minimum_gap_hours: int = 72
+    maximum: int = 3
+
+
+@dataclass(frozen=True, slots=True)
+class InDoubt:
+    """`wait_minutes`: how long evidence is waited for before a copy in doubt is sent again."""
+
+    policy: DoubtPolicy = DoubtPolicy.LEAVE
+    wait_minutes: int = 120
+
+
+@dataclass(frozen=True, slots=True)
+class Ramp:
+    """Waves instead of everybody at once. Shares are percent of each component; each wave is watched before the next."""
+
+    canary_percent: float
+    waves: tuple[float, ...] = ()
+    observe_minutes: int = 60
+
+    @property
+    def shares(self) -> tuple[float, ...]:
+        """The share of every wave, the canary first; the rest of the people is the last wave."""
+        named = (self.canary_percent, *self.waves)
+        rest = round(100 - math.fsum(named), 6)
+        return (*named, rest) if rest > 0 else named
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Shares, in percent of what went out, above which a notice is held by itself."""
+
+    failed_percent: float = 2.0
+    deferred_percent: float = 10.0
+    complaints_percent: float = 0.1
+    not_mine_percent: float = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class Schedule:
+    """When copies may go out. `override_reason` says why hours of rest are not kept. `start_by` in UTC; None: the settings'."""
+
+    quiet_hours: QuietHours = QuietHours.ORGANISATION
+    override_reason: str = ""
+    start_by: datetime.datetime | None = None
+
+    def last_start(self, released_at: datetime.datetime, within_hours: int) -> datetime.datetime:
+        """Return the moment after which no copy is sent for the first time; `within_hours` of release where none is named."""
+        return self.start_by or released_at + datetime.timedelta(hours=within_hours)
+
+
 @dataclass(frozen=True, slots=True)
 class NoticeContent:
     """Everything a revision of a notice says and asks."""
@@ -142,6 +220,11 @@ class NoticeContent:
     sharing: tuple[Texts, ...]
     machine_sorting: MachineSorting
     bodies: tuple[tuple[str, str], ...]  # language, Markdown; sorted by language
+    rounds: Rounds = Rounds()
+    in_doubt: InDoubt = InDoubt()
+    ramp: Ramp | None = None  # None: everybody at once
+    limits: Limits = Limits()
+    schedule: Schedule = Schedule()
 
     @property
     def asks(self) -> bool:

@@ -30,6 +30,7 @@ class Reply(models.Model):
         indexes = (
             models.Index(fields=["notice_no", "kind"], name="replies_reply_notice"),
             models.Index(fields=["person_no"], name="replies_reply_person"),
+            models.Index(fields=["digested_at"], condition=models.Q(kind="complaint"), name="replies_reply_complaint"),
         )
 
 
@@ -67,6 +68,9 @@ class Answer(models.Model):
                 name="replies_answer_stands_once",
             ),
         )
+        indexes = (
+            models.Index(fields=["notice_no"], condition=models.Q(type="not_mine"), name="replies_answer_not_mine"),
+        )
 
 
 class Case(models.Model):
@@ -82,4 +86,11 @@ class Case(models.Model):
 
     class Meta:
         db_table = "replies_case"
-        indexes = (models.Index(fields=["reason"], condition=models.Q(state="open"), name="replies_case_open"),)
+        indexes = (
+            models.Index(fields=["reason"], condition=models.Q(state="open"), name="replies_case_open"),
+            models.Index(
+                fields=["decided_at"],
+                condition=models.Q(reason="not_mine", decision="not-ours"),
+                name="replies_case_not_ours",
+            ),
+        )
