@@ -40,10 +40,10 @@ class Walk:
     def expand(self) -> None:
         from postmuster.notices import actions as notices
         from postmuster.outbound import actions as outbound
-        from postmuster.outbound.values import Scope
+        from postmuster.outbound.values import Cut, Scope
 
         scope = Scope(("Agency of Rivers", "Agency of Bridges"), True, ("employee", "contractor"))
-        while outbound.expand_page(self.of, scope, batch_rows=4, now=self.now, limit=6):
+        while outbound.expand_page(self.of, scope, Cut(4), now=self.now, limit=6):
             pass
         notices.begin_sending(self.notice_no, 1, audience=15, now=self.now)
 

@@ -21,7 +21,7 @@ from postmuster.rehearsal.stage import ASSESSMENTS, BEGINS
 from postmuster.roster.actions import load_feed
 from postmuster.settings import Settings, load, reference
 
-from .muster import PEOPLE, SEED, Muster
+from .muster import NO_QUIET_HOURS, PEOPLE, SEED, Muster
 from .relay import LittleRelay
 
 if TYPE_CHECKING:
@@ -47,6 +47,7 @@ def stage(
         "authentication.zone_file": "zone.json",
         "organisation.time_zone": "America/New_York",
         "work.lease_s": 5,
+        **NO_QUIET_HOURS,  # the organisation has people in six time zones; test_hours has hours of its own
         "work.batch_rows": 7,  # many batches, of several components
     }
     settings.file.write_text(reference.file_text(given), encoding="utf-8")

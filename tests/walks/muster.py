@@ -54,6 +54,7 @@ if TYPE_CHECKING:
 WAIT_S: Final = 20.0
 PEOPLE: Final = 60
 SEED: Final = 7
+NO_QUIET_HOURS: Final[dict[str, object]] = {"hours.quiet_from": "", "hours.quiet_until": "", "hours.quiet_days": []}
 PLAIN_DOMAIN: Final = "seeds.agency.example"  # publishes nothing and signs nothing: grade C
 GUARDED_DOMAIN: Final = "rivers.agency.example"  # signs, and asks to reject what is not signed
 

@@ -45,14 +45,14 @@ Rule = Callable[[Moment], str | None]
 class LittleRelay:
     """Listens on a port of its own from the start; a context manager."""
 
-    def __init__(self, rule: Rule = lambda _: None) -> None:
+    def __init__(self, rule: Rule = lambda _: None, *, host: str = "127.0.0.1") -> None:
         self.rule = rule
         self.taken: list[Taken] = []
         self.connections = 0
         self._times: Counter[tuple[str, str]] = Counter()
         self._lock = threading.Lock()
         self._open: list[socket.socket] = []
-        self._listener = socket.create_server(("127.0.0.1", 0))
+        self._listener = socket.create_server((host, 0))
         self.port = int(self._listener.getsockname()[1])
         self._thread = threading.Thread(target=self._listen, name="little relay", daemon=True)
         self._thread.start()

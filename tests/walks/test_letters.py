@@ -12,8 +12,10 @@ import pytest
 
 from postmuster.base.errors import Refused
 from postmuster.jobs import proof as proofs
+from postmuster.jobs.ramp import suppress_new
 from postmuster.mail.lmtp import Received
 from postmuster.outbound.letters import claim_letters
+from postmuster.outbound.suppression import SETTLE_MINUTES
 from postmuster.runtime import roles
 
 from .muster import Muster
@@ -72,6 +74,17 @@ def test_a_person_gets_one_receipt_a_notice_and_window(muster: Muster) -> None:
     muster.clock.advance(timedelta(seconds=muster.desk.settings.work.letter_window_s + 1))
     muster.hear(muster.reply(first, ann, "YES."))
     assert len(muster.letters()) == 3
+
+
+def test_whose_address_is_somebody_else_s_by_now_gets_no_receipt(muster: Muster) -> None:
+    of = muster.reach()
+    ann, bea = muster.people(2)
+    muster.hear(muster.report(of, bea, "failed", "5.7.17"))
+    muster.clock.advance(timedelta(minutes=SETTLE_MINUTES + 1))
+    assert suppress_new(desk=muster.desk, every_s=0) == 1
+    muster.hear(muster.reply(of, ann), muster.reply(of, bea))
+    assert muster.answers(of, bea) == [("acknowledge", "", "counted")]
+    assert muster.letters() == [("receipt", "waiting", muster.person_no(ann))]
 
 
 @pytest.mark.parametrize(

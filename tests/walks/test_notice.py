@@ -21,7 +21,7 @@ from postmuster.outbound import actions as outbound
 from postmuster.outbound import queries as book
 from postmuster.outbound.copies import Copywriter
 from postmuster.outbound.relay import Relay
-from postmuster.outbound.values import settlement
+from postmuster.outbound.values import Cut, settlement
 from postmuster.runtime import roles
 
 from .conftest import load_people, publish_assessments
@@ -188,7 +188,7 @@ def test_the_books_balance_after_each_page_and_a_page_cut_off_is_not_there(muste
     scope = scope_of(muster.round(number).revision.content.audience)
 
     def page() -> int:
-        return outbound.expand_page(of, scope, batch_rows=4, now=muster.desk.now, limit=17)
+        return outbound.expand_page(of, scope, Cut(4), now=muster.desk.now, limit=17)
 
     written = 0
     while True:
@@ -233,9 +233,9 @@ def test_the_books_balance_after_each_window_and_a_window_cut_off_leaves_no_trac
         for _ in range(5):
             batch = outbound.claim_batch(of, 60)
             assert batch is not None
-            people = book.batch_recipients(of, batch)
+            people = book.batch_recipients(of, batch).people
             before = muster.balance(of)
-            assert outbound.hand_window(batch, people[-1].seq, 60)
+            assert outbound.hand_window(of, batch, people[-1].seq, lease_s=60, now=muster.desk.now)
             answers = line.submit(writer.write_all(people))
             settled = [one for who in people if (one := settlement(who, answers[who.seq]))]
             with _cut_off():

@@ -187,7 +187,7 @@ def test_a_marked_person_is_found_nowhere_after_every_walk(
     muster.ledger_is_sound()
     said = [*_SAID, *(_command(muster, line) for line in _COMMANDS)]
     assert {"P0001", "22P02", "57014"} <= set(re.findall(r"The database .*?\((\w{5})\)", log.read_text()))
-    assert "send: a mistake of ours, ValueError at" in log.read_text()
+    assert "send: 1 copies of n2 could not be composed" in log.read_text()
     _search_words(server.place.log, log)
     for done in said:
         assert not FOUND.search(done.stdout + done.stderr), done.args

@@ -13,9 +13,9 @@ from django.db import connection, transaction
 
 from postmuster.base import sql
 from postmuster.control.states import Cause, Lane
-from postmuster.jobs import notice
 from postmuster.mail.submission import OutcomeKind
 from postmuster.outbound import actions as outbound
+from postmuster.outbound import pace
 from postmuster.outbound import queries as book
 from postmuster.outbound.copies import Copywriter
 from postmuster.outbound.relay import Relay, Submission
@@ -45,12 +45,14 @@ class _Dying:
         found = outbound.claim_batch(of, lease_s)
         assert found is not None
         self.batch: ClaimedBatch = found
-        self.people: list[Recipient] = book.batch_recipients(of, self.batch)
+        self.people: list[Recipient] = book.batch_recipients(of, self.batch).people
         self._writer = Copywriter(muster.round(of.notice_no), self.desk.names, self.desk.signing)
 
     def hand(self, count: int) -> list[Submission]:
         """Say that the first `count` may now be handed over."""
-        assert outbound.hand_window(self.batch, self.people[count - 1].seq, self._lease_s)
+        assert outbound.hand_window(
+            self.of, self.batch, self.people[count - 1].seq, lease_s=self._lease_s, now=self.desk.now
+        )
         return self._writer.write_all(self.people[:count])
 
     def submit(self, count: int) -> Callable[[], int]:
@@ -137,12 +139,12 @@ def test_a_slow_sender_writes_its_answers_down_late_and_nothing_doubles(muster: 
     assert muster.balance(of)["in_doubt"] == 2
     assert write_down() == 2
     assert "in_doubt" not in muster.balance(of)
-    assert not outbound.hand_window(slow.batch, slow.people[-1].seq, 60)
+    assert not outbound.hand_window(of, slow.batch, slow.people[-1].seq, lease_s=60, now=muster.desk.now)
     others = []
     while (other := outbound.claim_batch(of, 60)) is not None:
         others.append(other)
     assert slow.batch.batch_no in [other.batch_no for other in others]
-    assert not outbound.hand_window(slow.batch, slow.people[-1].seq, 60)  # nor while another has it
+    assert not outbound.hand_window(of, slow.batch, slow.people[-1].seq, lease_s=60, now=muster.desk.now)  # nor while another has it
     outbound.finish_batch(slow.batch)
     for other in others:
         outbound.release_batch(other)
@@ -219,7 +221,7 @@ def test_after_a_stop_at_most_one_window_leaves(
     muster: Muster, relay: LittleRelay, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """With windows of one message: the one in flight while the stop commits is the last."""
-    monkeypatch.setattr(notice, "WINDOW_S", 0)
+    monkeypatch.setattr(pace, "WINDOW_S", 0)
     of = muster.begin()
     before: list[int] = []
 

@@ -23,6 +23,13 @@ _NAME = re.compile(r"^-- name: (\w+)\s*$", re.MULTILINE)
 # 08 connection, 40 serialisation, 53 resources, 57 operator intervention (57014 is a statement timeout), 55P03 lock wait.
 _TRY_AGAIN = ("08", "40", "53", "57", "55P03")
 
+_UNIQUE_VIOLATION = "23505"
+
+
+class Collision(Defect):
+    """A row with this key is there already. For callers that expect it; whoever does not has a defect."""
+
+
 Parameters = Mapping[str, Any] | Sequence[Any]
 Row = tuple[Any, ...]
 
@@ -59,7 +66,8 @@ def _without_detail(error: BaseException) -> PostmusterError:
             f"The database could not do this now ({state or kind}); what was committed is kept; try again, and run "
             "`postmuster check` if it stays so."
         )
-    return Defect(f"The database refused a statement ({state or kind}); it was rolled back whole; please report it.")
+    kind_of_error = Collision if state == _UNIQUE_VIOLATION else Defect
+    return kind_of_error(f"The database refused a statement ({state or kind}); it was rolled back whole; please report it.")
 
 
 def rows(statement: str, parameters: Parameters = ()) -> list[Row]:
@@ -84,6 +92,17 @@ def execute(statement: str, parameters: Parameters = ()) -> int:
     with guarded(), connection.cursor() as cursor:
         cursor.execute(statement, parameters)
         return int(cursor.rowcount)
+
+
+def prepared(statement: str, parameters: Parameters = ()) -> list[Row]:
+    """Run one statement as `rows` does, bound and planned on the server once a connection, its values in binary.
+
+    For what is run thousands of times with arrays: writing the literals and planning took two thirds of its time.
+    """
+    connection.ensure_connection()
+    with guarded(), psycopg.Cursor(connection.connection) as cursor:
+        cursor.execute(statement, parameters, prepare=True, binary=True)
+        return cursor.fetchall() if cursor.description else []
 
 
 @contextlib.contextmanager

@@ -72,6 +72,102 @@ def send(
     _say(bench_send(people, sign, out=out, tell=note, yardstick_s=yardstick_s), as_json=as_json)
 
 
+@app.command("send-all")
+def send_all(
+    sizes: Annotated[str, typer.Option(help="How many people, several sizes.")] = "2000,20000,200000",
+    signers: Annotated[str, typer.Option(help="Several of openssl, ifma, ed25519, none.")] = "openssl",
+    out: Out = OUT,
+    yardstick_s: Beside = BESIDE_S,
+    as_json: AsJson = False,
+) -> None:
+    """Measure sending at several sizes with several signers; leaves send.json, send.md and two plots, keeps earlier lines."""
+    prepare_django()
+    from postmuster.bench import growth, sending
+
+    chosen = growth.read_sizes(",".join(sizes.replace(",", " ").split()))
+    chosen_signers = sending.read_signers(signers)
+    _warn(growth.BUSY_LOAD)
+    lines = sending.bench_sending(
+        chosen,
+        chosen_signers,
+        out=out,
+        now=SystemClock().now,
+        tell=note,
+        heard=lambda one: note(f"{one['people']:,} people, {one['sign']}: {one['messages_per_s']:,.0f} messages/s."),
+        yardstick_s=yardstick_s,
+    )
+    if as_json:
+        say_json({"lines": lines})
+    else:
+        say((out / sending.PAGE).read_text(encoding="utf-8"))
+
+
+@app.command("send-page")
+def send_page(
+    taken_from: Annotated[Path, typer.Option("--from", help="The file that was measured.")] = OUT / "send.json",
+    page: Annotated[Path, typer.Option(help="The page whose figures are replaced.")] = Path("docs/performance.md"),
+    plots: Annotated[Path, typer.Option(help="The folder of its plots.")] = Path("docs/figures"),
+) -> None:
+    """Write the figures of docs/performance.md from what bench send-all measured."""
+    prepare_django()
+    from postmuster.bench.send_page import write_page
+    from postmuster.bench.sending import read_lines
+
+    for file in write_page(page, read_lines(taken_from), plots):
+        say(str(file))
+
+
+@app.command()
+def drill(
+    runs: Annotated[int, typer.Option(help="How many stops, over all receivers and scopes.")] = 50,
+    seed: Annotated[int, typer.Option(help="What the moments and components are drawn from.")] = 1,
+    out: Out = OUT,
+    receivers: Annotated[str, typer.Option("--against", help="Receivers by a word of their names; else all.")] = "",
+    as_json: AsJson = False,
+) -> None:
+    """Stop notices in the middle of their way, and measure how long that takes; 1 when a promise was broken."""
+    prepare_django()
+    from postmuster.bench import drill as drilling
+
+    chosen = drilling.read_receivers(receivers)
+    found = drilling.bench_drill(runs, seed=seed, out=out, tell=note, heard=lambda _: None, receivers=chosen)
+    if as_json:
+        say_json(found)
+    else:
+        Console().print(_stops(found["lines"]))
+    for name, reason in found["left_out"].items():
+        note(f"Left out: {name}. {reason}")
+    for sentence in found["broken"]:
+        note(sentence)
+    if not found["kept"]:
+        raise typer.Exit(1)
+
+
+@app.command("chaos")
+def chaos_send(
+    runs: Annotated[int, typer.Option(min=1, help="How many runs: a notice each, and something that goes wrong.")] = 200,
+    seed: Annotated[int, typer.Option(min=0, help="What the troubles and their moments are drawn from.")] = 1,
+    people: People = 400,
+    only: Annotated[int | None, typer.Option(min=0, metavar="SEED", help="Play the run of this seed alone.")] = None,
+    out: Out = OUT,
+    as_json: AsJson = False,
+) -> None:
+    """Kill, cut, freeze and restart while notices are sent, and balance the books with the relay's journal each time."""
+    prepare_django()
+    from postmuster.bench import chaos, growth
+    from postmuster.cli.bench_chaos import Told
+
+    growth.refuse_size(people)
+    with Told(1 if only is not None else runs) as told:
+        found = chaos.bench_chaos(runs, seed, people, out=out, tell=told.note, heard=told.heard, only=only)
+    if as_json:
+        say_json(found)
+    else:
+        told.table(found)
+    if found["failed_seeds"]:
+        raise typer.Exit(1)
+
+
 @app.command()
 def read(people: People = 20_000, out: Out = OUT, yardstick_s: Beside = BESIDE_S, as_json: AsJson = False) -> None:
     """Measure reading: replies a second through the door and through the digest, beside the standard parser."""
@@ -136,6 +232,30 @@ def _flat(found: dict[str, Any], before: str) -> Iterator[tuple[str, str]]:
             yield from _flat(value, f"{before}{name}.")
         else:
             yield f"{before}{name}", f"{value:,}" if isinstance(value, int | float) else str(value)
+
+
+def _stops(lines: Sequence[dict[str, Any]]) -> Table:
+    """The slowest and the most of each receiver and scope."""
+    table = Table(box=None, pad_edge=False, padding=(0, 1, 0, 0))
+    for head in ("receiver", "stopped"):
+        table.add_column(head, no_wrap=True)
+    for head in ("runs", "accepted s", "after", "window", "left s", "left", "in doubt", "lost", "doubled"):
+        table.add_column(head, justify="right", no_wrap=True)
+    for one in lines:
+        left_s, left = one["left_relay_s"], one["left_relay_messages"]
+        cells = (
+            one["runs"],
+            f"{one['accepted_s']:.2f}",
+            one["after"],
+            one["window"],
+            "–" if left_s is None else f"{left_s:.2f}",
+            "–" if left is None else left,
+            one["in_doubt_true"] + one["in_doubt_false"],
+            one["lost"] + one["missing"],
+            one["doubled"],
+        )
+        table.add_row(one["receiver"], one["scope"], *map(str, cells))
+    return table
 
 
 def _table(sizes: Sequence[dict[str, Any]]) -> Table:

@@ -23,6 +23,12 @@ COMMANDS: Final[dict[str, tuple[str, str, bool, str]]] = {
     "init": ("start", "init", False, "Write the settings file, make keys and database, enrol the first officer"),
     "up": ("start", "up", False, "Start database, workers and intake, and stay"),
     "check": ("start", "check", True, "Say what is wrong with this installation"),
+    "confirm-database": (
+        "confirm_database",
+        "confirm_database",
+        True,
+        "Say that a database that was restored or moved is the one",
+    ),
     "demo": ("demo", "demo", True, "Run a whole muster with a simulated organisation"),
     "officer": ("officer", "app", True, "Officers: add, list"),
     "roster": ("roster", "app", True, "People: load a feed, status"),
@@ -33,7 +39,9 @@ COMMANDS: Final[dict[str, tuple[str, str, bool, str]]] = {
     "reply": ("reply", "app", False, "Replies: read files, import mailboxes"),
     "case": ("case", "app", True, "What only a person can decide: list, show, decide"),
     "election": ("election", "app", True, "Elections: list"),
+    "suppression": ("suppression", "app", True, "Whom nobody writes to any more: list, show, lift, incidents"),
     "ledger": ("ledger", "app", True, "The record of acts: verify, export"),
+    "dns": ("dns", "app", False, "The DNS records to publish: print, check, make keys"),
     "relay-config": ("relay_config", "app", False, "The configuration a relay needs"),
     "bench": ("bench", "app", False, "Measure, with the yardsticks beside"),
 }

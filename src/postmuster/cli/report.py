@@ -10,6 +10,7 @@ import typer
 from postmuster.base.errors import Refused
 from postmuster.cli.options import AsJson
 from postmuster.cli.session import open_session, say, say_json
+from postmuster.jobs.rest import resting
 from postmuster.reports import queries as reports
 from postmuster.reports.page import write_page
 
@@ -20,7 +21,11 @@ def report(
 ) -> None:
     """Write the report of everything that was released, as one page that needs nothing else."""
     session = open_session()
-    found = reports.organisation_report(now=session.now, organisation=session.settings.organisation.name)
+    found = reports.organisation_report(
+        now=session.now,
+        organisation=session.settings.organisation.name,
+        quiet_zones=resting(session.settings, session.now),
+    )
     try:
         out.write_text(write_page(found), encoding="utf-8")
     except OSError as error:

@@ -56,3 +56,9 @@ def let_go(mails: Sequence[ClaimedMail]) -> None:
     """Free a batch that could not be recorded; its tries stay counted."""
     values = {"mails": [mail.mail_no for mail in mails], "fences": [mail.fence for mail in mails]}
     sql.execute(_SQL["let_go"], values)
+
+
+def put_off(mails: Sequence[ClaimedMail], wait_s: int) -> None:
+    """Let mails wait that must not be read now: they are claimed again after this time, and no try is counted."""
+    values = {"mails": [mail.mail_no for mail in mails], "fences": [mail.fence for mail in mails], "wait_s": wait_s}
+    sql.execute(_SQL["put_off"], values)

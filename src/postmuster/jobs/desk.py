@@ -11,12 +11,15 @@ from typing import Final, Generic, TypeVar
 from postmuster.base.clock import Clock
 from postmuster.base.errors import Defect
 from postmuster.inbound.dns import Lookup, open_lookup
-from postmuster.mail.dkim import load_signer
+from postmuster.mail.batch_signing import Library
+from postmuster.mail.dkim import DkimSigner, load_signer
+from postmuster.mail.smtp_auth import Credentials
+from postmuster.outbound import crypto_mb
 from postmuster.outbound.copies import Names, SigningKeys
-from postmuster.outbound.relay import RelayAddress
+from postmuster.outbound.relay_values import RelayAddress, Tls
 from postmuster.replies.matching import Keys
 from postmuster.settings import Settings
-from postmuster.settings.keys import read_dkim_key, read_token_keys
+from postmuster.settings.keys import read_dkim_key, read_relay_password, read_token_keys
 from postmuster.vault.keyring import Keyring, read_keyring
 
 T = TypeVar("T")
@@ -74,8 +77,7 @@ class Desk:
 
     @property
     def relay(self) -> RelayAddress:
-        relay = self.settings.relay
-        return RelayAddress(relay.host, relay.port, relay.ehlo_name)
+        return relay_address(self.settings)
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,12 +101,29 @@ def open_desk(settings: Settings, clock: Clock) -> Desk:
     """Read the keys; `Refused` names the file that is missing or damaged."""
     tokens = read_token_keys(settings.key_dir)
     relay = settings.relay
-    signer = None
-    if not relay.signs:
-        pem = read_dkim_key(settings.key_dir, relay.dkim_selector)
-        signer = load_signer(pem, domain=relay.dkim_domain, selector=relay.dkim_selector)
+    signer = None if relay.signs else _signer(settings)
     signing = SigningKeys(tokens.current, tokens.current_key, signer)
     return Desk(settings, clock, read_keyring(settings.key_dir), signing, tokens.keys, open_lookup(settings))
+
+
+def _signer(settings: Settings) -> DkimSigner:
+    """The newest key, with a second signature where one is wished, and eight at once where machine and library can."""
+    relay = settings.relay
+
+    def load(selector: str, second: DkimSigner | None, library: Library | None) -> DkimSigner:
+        pem = read_dkim_key(settings.key_dir, selector)
+        return load_signer(pem, domain=relay.dkim_domain, selector=selector, library=library, second=second)
+
+    second = load(relay.dkim_second_selector, None, None) if relay.dkim_second_selector else None
+    return load(relay.dkim_selector, second, crypto_mb.open_library() if relay.sign_in_batches else None)
+
+
+def relay_address(settings: Settings) -> RelayAddress:
+    """Where the relay is and how we reach it; `Refused` names a password file that is missing or others may read."""
+    relay = settings.relay
+    credentials = Credentials(relay.user, read_relay_password(settings.key_dir)) if relay.user else None
+    ca_file = str(settings.home / relay.ca_file) if relay.ca_file else ""
+    return RelayAddress(relay.host, relay.port, relay.ehlo_name, Tls(relay.tls), ca_file, credentials)
 
 
 _OPEN: Final[list[Desk]] = []  # jobs are given ids only, so the process's one desk is found here

@@ -6,38 +6,39 @@ outcome is written or the row is in doubt. Nothing depends on a job being run ex
 
 from __future__ import annotations
 
-import hashlib
-import time
+import sys
 from collections.abc import Callable, Sequence
 from typing import Final
 
-from django.db import transaction
+from django.db import connection, transaction
 
 from postmuster.access.roles import Actor
 from postmuster.base import sql
-from postmuster.base.errors import Refused
+from postmuster.base.errors import PostmusterError, Refused
 from postmuster.base.ids import notice_id
 from postmuster.control import queries as control
 from postmuster.control.states import Lane
+from postmuster.control.watch import StopWatch
+from postmuster.jobs import again as sparing
 from postmuster.jobs.desk import Desk
-from postmuster.ledger import actions as ledger
+from postmuster.jobs.estimate import estimate_reasons
+from postmuster.jobs.sending import End, Retries, Sender, Tell
 from postmuster.notices import actions as notices
+from postmuster.notices import hours, ramp, readiness
 from postmuster.notices import queries as stored
-from postmuster.notices import readiness
 from postmuster.notices.queries import StoredRound
 from postmuster.notices.states import RoundState
 from postmuster.notices.terms import Audience
 from postmuster.outbound import actions as outbound
 from postmuster.outbound import queries as book
-from postmuster.outbound.copies import Copywriter
-from postmuster.outbound.relay import Relay, Submission
-from postmuster.outbound.states import DeliveryState
-from postmuster.outbound.values import ClaimedBatch, Recipient, RoundRef, Scope, Settlement, settlement
+from postmuster.outbound import suppression
+from postmuster.outbound.in_relay import InRelay
+from postmuster.outbound.lapsed import has_lapsed
+from postmuster.outbound.relay import Relay
+from postmuster.outbound.values import Cut, Opening, RoundRef, Scope
 
-WINDOW_S: Final = 0.2  # at most what the relay took in this time is unanswered (P4)
-MAX_WINDOW: Final = 200  # messages
-
-Tell = Callable[[int], None]
+STILL_READ_S: Final = 0.5  # answers still owed after a stop are read for so long (P4)
+NO_WAVE: Final = -1
 
 
 def _quiet(_count: int) -> None:
@@ -74,8 +75,9 @@ def release(notice_no: int, *, actor: Actor, desk: Desk, then: Callable[[int, in
     with sql.guarded(), transaction.atomic():
         now = desk.now
         found = readiness.examine(notice_no, now=now)
-        if found.reasons or found.ground is None:
-            reasons = found.reasons or ("it has nothing to stand on.",)
+        reasons = found.reasons or tuple(estimate_reasons(notice_no, desk=desk))
+        if reasons or found.ground is None:
+            reasons = reasons or ("it has nothing to stand on.",)
             more = f" There are {len(reasons) - 1} more reasons." if len(reasons) > 1 else ""
             raise Refused(
                 f"Notice {notice_id(notice_no)} cannot go out: {reasons[0]}{more} Nothing was sent; "
@@ -97,137 +99,115 @@ def release(notice_no: int, *, actor: Actor, desk: Desk, then: Callable[[int, in
 
 
 def expand(notice_no: int, round_no: int, *, desk: Desk, tell: Tell = _quiet) -> int:
-    """Write down everybody the round is about, the excluded among them; returns how many there are."""
+    """Write down everybody the round is about, the excluded among them; returns how many there are.
+
+    Ends between two pages when a more urgent round waits. Raises `Transient` while mail that decides who is spared is unread.
+    """
     round_ = stored.round_of(notice_no, round_no)
     if round_ is None or round_.state is not RoundState.EXPANDING:
         return 0
-    of, scope = ref_of(round_), scope_of(round_.revision.content.audience)
-    while page := outbound.expand_page(of, scope, batch_rows=desk.settings.work.batch_rows, now=desk.now):
+    of, scope, cut = ref_of(round_), scope_of(round_.revision.content.audience), cut_of(round_, desk)
+    if not any(book.last_expanded(of)):
+        sparing.spare(of, round_.to, desk=desk)
+        suppression.spare_suppressed(of)
+    while page := outbound.expand_page(of, scope, cut, now=desk.now):
         tell(page)
-        if desk.leaving.is_set():
+        if desk.leaving.is_set() or stored.urgent_rounds(notice_no):
             return book.audience(of)
     people = book.audience(of)
     notices.begin_sending(notice_no, round_no, audience=people, now=desk.now)
     return people
 
 
+def cut_of(round_: StoredRound, desk: Desk) -> Cut:
+    """How this round's audience is cut: apart by zone where hours of rest are kept, in waves where there is a ramp."""
+    content, settings = round_.revision.content, desk.settings
+    return Cut(
+        settings.work.batch_rows,
+        by_zone=hours.are_kept(settings.hours, content.schedule),
+        shares=ramp.cumulative(content.ramp),
+    )
+
+
 # ---- send
+
+
+def opening_of(round_: StoredRound, zones: Sequence[str], desk: Desk) -> Opening:
+    """What of a round may go out now: its open waves, but in zones where it is quiet; nothing new after its last moment."""
+    settings, schedule, now = desk.settings, round_.revision.content.schedule, desk.now
+    if has_lapsed(round_, settings.work.start_within_hours, now):
+        return Opening(NO_WAVE)
+    quiet = hours.quiet_zones(zones, settings.hours, schedule, now, settings.organisation.time_zone)
+    return Opening(stored.open_wave(round_.notice_no, round_.number), quiet)
+
+
+def is_overtaken(notice_no: int, desk: Desk) -> bool:
+    """Whether a rescission has something to send, which goes before everything else."""
+    waiting = stored.urgent_rounds(notice_no)
+    return any(book.has_due(ref_of(one), opening_of(one, book.zones(ref_of(one)), desk), desk.now) for one in waiting)
 
 
 def send(notice_no: int, round_no: int, *, desk: Desk, tell: Tell = _quiet) -> int:
     """Send what is open until nothing is, a stop closes the lane, or the relay wants a pause; returns how many copies left.
 
-    Gate: submit, before each window. Raises `Refused` when the stored words are no longer the approved ones (P1).
+    Gate: submit, before each part of a window. Raises `Refused` when the stored words are no longer the approved ones (P1).
     """
     round_ = stored.round_of(notice_no, round_no)
-    if round_ is None or round_.state is not RoundState.SENDING or control.stopped(notice_no, Lane.BULK):
+    if round_ is None or round_.state is not RoundState.SENDING:
         return 0
     if not readiness.is_intact(round_.revision):
         raise Refused(f"Notice {notice_id(notice_no)}: {readiness.NOT_APPROVED} Nothing more was sent.")
+    sent, end = 0, End.CHANGED
+    with InRelay(desk.settings.relay, desk.settings.work.workers, tell=_say) as room:
+        while end is End.CHANGED and not control.stopped(notice_no, Lane.BULK):
+            end, count = _send_through_one_relay(round_, desk, room, tell)
+            sent += count
+    return sent
+
+
+def _send_through_one_relay(round_: StoredRound, desk: Desk, room: InRelay, tell: Tell) -> tuple[End, int]:
+    """Send until an end. A stop that concerns what is at hand ends the dialog with the relay within half a second."""
+    of, generation = ref_of(round_), control.generation()
+    zones = book.zones(of)
+
+    def opening() -> Opening:
+        return opening_of(round_, zones, desk)
+
     with Relay(desk.relay, desk.settings.relay.connections) as relay:
-        sender = _Sender(round_, relay, desk, tell)
-        while not desk.leaving.is_set():
-            batch = outbound.claim_batch(sender.of, desk.settings.work.lease_s)
-            if batch is None:
-                break
-            if not sender.send_batch(batch):
-                break
-        sender.send_retries()
-        return sender.sent
+        sender = Sender(
+            round_,
+            of,
+            relay,
+            desk,
+            room,
+            opening=opening,
+            overtaken=lambda: is_overtaken(of.notice_no, desk),
+            tell=tell,
+        )
+        retries = Retries(round_, of, relay, desk, room, tell)
+        with StopWatch(generation, lambda: _abandon(relay, of, sender)):
+            end = sender.run()
+            if end is End.NOTHING_LEFT:
+                retries.run(opening)
+        if end is End.CHANGED and sender.last_taken_at is not None:
+            outbound.record_halt(of, generation, taken_at=sender.last_taken_at)
+        return end, sender.sent + retries.sent
 
 
-class _Sender:
-    """One send loop: claims, writes, hands over, writes down."""
+def _abandon(relay: Relay, of: RoundRef, sender: Sender) -> None:
+    """On the watch's thread: leave the relay when what changed covers what is at hand, or nobody can say."""
+    try:
+        covered = control.covers(of.notice_no, sender.components)
+    except PostmusterError:
+        covered = True
+    finally:
+        connection.close()
+    if covered:
+        relay.abandon(STILL_READ_S)
 
-    def __init__(self, round_: StoredRound, relay: Relay, desk: Desk, tell: Tell) -> None:
-        self.of = ref_of(round_)
-        self.sent = 0
-        self._relay = relay
-        self._desk = desk
-        self._tell = tell
-        self._copies = Copywriter(round_, desk.names, desk.signing)
-        self._window = desk.settings.relay.connections
 
-    def send_batch(self, batch: ClaimedBatch) -> bool:
-        """Send one batch; False when this sender should stop: told to leave, no relay, or what may happen has changed."""
-        waiting = book.batch_recipients(self.of, batch)
-        outcomes: list[Settlement] = []
-        while waiting:
-            window, waiting = waiting[: self._window], waiting[self._window :]
-            written = self._copies.write_all(window)
-            lease_s = self._desk.settings.work.lease_s
-            if self._desk.leaving.is_set() or not outbound.hand_window(batch, window[-1].seq, lease_s):
-                self._end(batch, outcomes, is_whole=False)
-                return not self._desk.leaving.is_set()
-            settled = self._hand_over(window, written)
-            outcomes += settled
-            if len(settled) < len(window):
-                self._end(batch, outcomes, is_whole=False)
-                return False
-        self._end(batch, outcomes, is_whole=True)
-        return True
-
-    def send_retries(self) -> None:
-        """Send the copies that were put off and whose time has come."""
-        lease_s = self._desk.settings.work.lease_s
-        while not self._desk.leaving.is_set():
-            window = outbound.claim_retries(self.of, limit=MAX_WINDOW, lease_s=lease_s, now=self._desk.now)
-            if not window:
-                return
-            settled = self._hand_over(window, self._copies.write_all(window), retried=True)
-            if len(settled) < len(window):
-                known = {one.seq for one in settled}
-                outbound.hand_back_retries(self.of, [one.seq for one in window if one.seq not in known])
-                return
-
-    def _hand_over(
-        self, window: Sequence[Recipient], written: Sequence[Submission], *, retried: bool = False
-    ) -> list[Settlement]:
-        """Let one window reach the relay and write down what became of it."""
-        began = time.monotonic()
-        answers = self._relay.submit(written)
-        took_s = max(time.monotonic() - began, 1e-6)
-        self._window = min(MAX_WINDOW, max(1, int(len(window) / took_s * WINDOW_S)))
-        found = [settlement(recipient, answers[recipient.seq]) for recipient in window]
-        settled = [self._given_up(one, recipient) for one, recipient in zip(found, window, strict=True) if one]
-        retry_s = self._desk.settings.relay.first_retry_s
-        outbound.record_outcomes(self.of, settled, first_retry_s=retry_s, now=self._desk.now, retried=retried)
-        left = sum(one.state is DeliveryState.RELAYED for one in settled)
-        self.sent += left
-        self._tell(len(settled))
-        return settled
-
-    def _given_up(self, one: Settlement, recipient: Recipient) -> Settlement:
-        """A copy that was put off for too long has failed: retries have an end."""
-        limit_s = self._desk.settings.relay.give_up_after_s
-        first_at = recipient.first_at
-        if one.state is not DeliveryState.DEFERRED or first_at is None:
-            return one
-        if (self._desk.now - first_at).total_seconds() < limit_s:
-            return one
-        return Settlement(one.seq, one.component_no, DeliveryState.FAILED, "expired", one.status, one.reply_code)
-
-    def _end(self, batch: ClaimedBatch, outcomes: Sequence[Settlement], *, is_whole: bool) -> None:
-        """Finish or give back a batch, with one ledger entry for what left."""
-        with sql.guarded(), transaction.atomic():
-            (outbound.finish_batch if is_whole else outbound.release_batch)(batch)
-            if outcomes:
-                manifest = hashlib.sha256(
-                    "\n".join(f"{one.seq} {one.state} {one.status}" for one in outcomes).encode()
-                ).hexdigest()
-                facts = {
-                    "round": self.of.round_no,
-                    "batch": batch.batch_no,
-                    "rows": len(outcomes),
-                    "manifest": manifest,
-                }
-                ledger.append(
-                    kind="batch sent",
-                    actor="worker",
-                    subject=notice_id(self.of.notice_no),
-                    facts=facts,
-                    now=self._desk.now,
-                )
+def _say(sentence: str) -> None:
+    print(sentence, file=sys.stderr, flush=True)
 
 
 # ---- settle
@@ -237,6 +217,8 @@ def settle(notice_no: int, round_no: int, *, desk: Desk) -> bool:
     """Settle a round when nobody is pending and nothing waits to be tried again."""
     round_ = stored.round_of(notice_no, round_no)
     if round_ is None or round_.state is not RoundState.SENDING or any(book.to_do(ref_of(round_))):
+        return False
+    if outbound.waits_in_doubt(ref_of(round_), round_.revision.content.in_doubt, desk.now):
         return False
     states = {str(state): count for state, count in book.states(ref_of(round_)).items()}
     return notices.settle(notice_no, round_no, states=states, now=desk.now)

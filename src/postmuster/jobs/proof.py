@@ -15,7 +15,7 @@ from postmuster.base.ids import notice_id
 from postmuster.jobs.desk import Desk
 from postmuster.ledger import actions as ledger
 from postmuster.mail.address import AddrSpec, parse_addr_spec
-from postmuster.mail.token import DeliveryRef
+from postmuster.mail.token import DeliveryRef, write_check_code
 from postmuster.notices import queries as notices
 from postmuster.notices.body import render
 from postmuster.notices.letters import proof_mark
@@ -80,7 +80,7 @@ def _letter(revision: StoredRevision, recipient: Recipient, to_officer: int, des
         subject=proof_mark(wording.subject),
         text=wording.text,
         html=wording.html,
-        values=dict(copywriter.values(recipient, content.language, ref)),
+        values=dict(copywriter.values(recipient, content.language, write_check_code(ref, desk.signing.key))),
         fields=(),
     )
     return NewLetter(LetterKind.PROOF, revision.notice_no, text, officer_no=to_officer)

@@ -1,6 +1,7 @@
 """Receipts: one letter an answer that says what was understood, who decides it and by when.
 
-Never to automatic mail, only to the enrolled address of the person matched, one an address and window (RFC 3834 §2, RFC 5230).
+Never to automatic mail, only to the enrolled address of the person matched, one an address and window (RFC 3834 §2, RFC 5230),
+and to nobody whose address is somebody else's by now (`outbound.suppression`).
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from postmuster.notices.queries import StoredRound
 from postmuster.outbound import queries as book
 from postmuster.outbound.copies import addresses_of, sender_of
 from postmuster.outbound.letters import LetterKind, LetterText, NewLetter
+from postmuster.outbound.suppression import never_again
 from postmuster.outbound.values import DeliveryOf
 from postmuster.replies.values import FoundAnswer
 from postmuster.roster.queries import PersonEntry
@@ -35,13 +37,15 @@ def due(looks: Sequence[Look], judged: Sequence[Judged], numbers: Sequence[int],
         if one.finding.answer is not None and one.person is not None
     ]
     since = desk.now - timedelta(seconds=desk.settings.work.letter_window_s)
-    had = book.receipted([person.person_no for _, person, *_ in owed if person], since) if owed else set()
+    persons = [person.person_no for _, person, *_ in owed if person]
+    had = book.receipted(persons, since) if owed else set()
+    never = never_again(persons)
     letters = []
     for look, person, round_, delivery, answer, late, number in owed:
         if person is None or round_ is None or delivery is None or answer is None:
             continue
         pair = (person.person_no, delivery.notice_no)
-        if pair not in had:
+        if pair not in had and person.person_no not in never:
             had.add(pair)
             letters.append(_letter(look, person, round_, delivery, answer, late=late, reply_no=number, desk=desk))
     return letters

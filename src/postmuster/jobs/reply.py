@@ -28,14 +28,17 @@ from postmuster.jobs.desk import Desk, DoorDesk
 from postmuster.jobs.judging import Judged
 from postmuster.jobs.looking import Look, look
 from postmuster.ledger import actions as ledger
+from postmuster.mail.kind import Kind
 from postmuster.mail.lmtp import DeliveryReply, Received
 from postmuster.outbound import actions as outbound
 from postmuster.outbound import letters
 from postmuster.replies import actions as replies
 from postmuster.vault import actions as vault
 
+_ANSWERING: Final = frozenset({Kind.REPLY, Kind.REACTION, Kind.CALENDAR})
 MAX_ATTEMPTS: Final = 3  # tries of one mail before it is held for a person
 MAX_TROUBLES: Final = 6  # tries when it is the database that could not do it now, and could do everything else
+CLOSED_WAIT_S: Final = 600  # how long replies to a notice that takes none wait until it is asked again whether it does
 _NO_ROOM: Final = "53100"  # PostgreSQL: disk full
 
 
@@ -122,10 +125,33 @@ def _digest_batch(mails: Sequence[ClaimedMail], desk: Desk) -> int:
         opened = vault.open_items([mail.item_no for mail in mails], desk.keyring)
     looks = [look(mail, TakenMail.unpack(opened[mail.item_no]), desk) for mail in mails]
     ready = [one for one in looks if not one.is_temporary or one.mail.attempts >= MAX_ATTEMPTS]
-    if ready:
+    done = len(ready)
+    while ready:
         with sql.guarded(), transaction.atomic():
-            _record(ready, judging.judge(ready, desk), desk)
-    return len(ready)
+            judged = judging.judge(ready, desk)
+            closed = _closed(judged)
+            if not closed:
+                _record(ready, judged, desk)
+                break
+            transaction.set_rollback(True)  # judging marked them as seen
+        inbound.put_off([one.mail for one in ready if one.mail.mail_no in closed], CLOSED_WAIT_S)
+        ready = [one for one in ready if one.mail.mail_no not in closed]
+    return done
+
+
+def _closed(judged: Sequence[Judged]) -> set[int]:
+    """The replies to notices whose intake is stopped: they stay sealed, unread and waiting. Gate: process.
+
+    Reports and absences are evidence of whom the notice reached, and are digested.
+    """
+    closed = control.closed_to_replies()
+    return {
+        one.finding.mail_no
+        for one in judged
+        if one.finding.delivery is not None
+        and one.finding.delivery.notice_no in closed
+        and one.finding.kind in _ANSWERING
+    }
 
 
 def _record(looks: Sequence[Look], judged: Sequence[Judged], desk: Desk) -> None:

@@ -10,13 +10,15 @@ from dataclasses import dataclass
 from typing import Final
 
 from postmuster.inbound import queries as inbound
+from postmuster.jobs import ramp
 from postmuster.jobs.desk import Desk
-from postmuster.jobs.notice import ref_of, settle
+from postmuster.jobs.notice import is_overtaken, opening_of, ref_of, settle
 from postmuster.ledger import actions as ledger
 from postmuster.notices import queries as notices
 from postmuster.notices.states import RoundState
 from postmuster.outbound import actions as outbound
 from postmuster.outbound import queries as book
+from postmuster.outbound.lapsed import has_lapsed, lapse
 
 NUMBER_ROUNDS: Final = 20  # thousands of ledger entries numbered at most in one look
 
@@ -40,16 +42,21 @@ def look_around(*, desk: Desk) -> Due:
     now = desk.now
     outbound.rescue(now)
     outbound.fold_counters()
+    ramp.watch_rounds(desk=desk)
     for _ in range(NUMBER_ROUNDS):
         if not ledger.number():
             break
     expand, send = [], []
     for round_ in notices.open_rounds():
-        key = (round_.notice_no, round_.number)
+        key, of = (round_.notice_no, round_.number), ref_of(round_)
         if round_.state is RoundState.EXPANDING:
             expand.append(key)
-        elif book.has_due(ref_of(round_), now):
-            send.append(key)
-        else:
+            continue
+        if has_lapsed(round_, desk.settings.work.start_within_hours, now):
+            lapse(of, now=now)
+        outbound.resend_in_doubt(of, round_.revision.content.in_doubt, now)
+        if not book.has_due(of, opening_of(round_, book.zones(of), desk), now):
             settle(*key, desk=desk)
+        elif not is_overtaken(round_.notice_no, desk):
+            send.append(key)
     return Due(tuple(expand), tuple(send), book.letters_due(now), inbound.has_waiting())

@@ -19,16 +19,10 @@ from postmuster.base.clock import day_number
 from postmuster.base.ids import notice_id
 from postmuster.mail.address import AddrSpec, Mailbox
 from postmuster.mail.compose import CompiledMail, Copy, compile_mail
+from postmuster.mail.delivery_names import RoundNames
 from postmuster.mail.dkim import DkimSigner
 from postmuster.mail.submission import Envelope, Notify
-from postmuster.mail.token import (
-    DeliveryRef,
-    Token,
-    write_check_code,
-    write_message_id,
-    write_reply_address,
-    write_verp_address,
-)
+from postmuster.mail.token import DeliveryRef, Token, write_reply_address, write_verp_address
 from postmuster.notices.body import render
 from postmuster.notices.deadlines import deadline_text
 from postmuster.notices.queries import StoredRound
@@ -62,9 +56,14 @@ class SigningKeys:
     signer: DkimSigner | None
 
 
+def token_of(ref: DeliveryRef, released_at: datetime, names: Names, keys: SigningKeys) -> Token:
+    """What reply address and reverse path of a delivery say."""
+    return Token(keys.key_id, ref, day_number(released_at) + names.token_days)
+
+
 def addresses_of(ref: DeliveryRef, released_at: datetime, names: Names, keys: SigningKeys) -> tuple[AddrSpec, str]:
     """The reply address and the reverse path of a delivery."""
-    token = Token(keys.key_id, ref, day_number(released_at) + names.token_days)
+    token = token_of(ref, released_at, names, keys)
     reply = write_reply_address(
         token, keys.key, domain=names.reply_domain, name=names.reply_name, separator=names.separator
     )
@@ -94,6 +93,15 @@ class Copywriter:
         self._compiled: dict[str, CompiledMail] = {}
         self._deadlines: dict[tuple[str, str], str] = {}
         self._notify = WITH_SUCCESS if self._content.success_reports else FAILURES
+        self._written = RoundNames(
+            token_of(DeliveryRef(stored.notice_no, stored.number, 1), stored.released_at, names, keys),
+            keys.key,
+            domain=names.domain,
+            reply_domain=names.reply_domain,
+            reply_name=names.reply_name,
+            separator=names.separator,
+            bounce_domain=names.bounce_domain,
+        )
 
     def write_all(self, recipients: Sequence[Recipient]) -> list[Submission]:
         """Write a window's copies in their order; a submission's key is the sequence.
@@ -108,23 +116,23 @@ class Copywriter:
             drafts = [self._draft(person, language) for person in people]
             octets = self._in(language).write_all([copy for _, copy in drafts])
             for person, (envelope, _), data in zip(people, drafts, octets, strict=True):
-                written[person.seq] = Submission(person.seq, envelope, data)
+                written[person.seq] = Submission(person.seq, envelope, data, has_whole_lines=True)
         return [written[recipient.seq] for recipient in recipients]
 
     def _draft(self, recipient: Recipient, language: str) -> tuple[Envelope, Copy]:
-        ref = DeliveryRef(self._round.notice_no, self._round.number, recipient.seq)
-        reply_to, reverse_path = addresses_of(ref, self._round.released_at, self._names, self._keys)
+        round_, seq = self._round, recipient.seq
+        reply_to, reverse_path, message_id, check_code = self._written.write(seq)
         copy = Copy(
             to=Mailbox(recipient.name, recipient.address),
-            message_id=write_message_id(ref, self._keys.key, domain=self._names.domain),
-            date=self._round.released_at,
-            reply_to=Mailbox("", reply_to),
-            values=self.values(recipient, language, ref),
+            message_id=message_id,
+            date=round_.released_at,
+            reply_to=reply_to,
+            values=self.values(recipient, language, check_code),
         )
         envelope = Envelope(
             reverse_path=reverse_path,
             forward_path=str(recipient.address),
-            envelope_id=f"n{ref.notice_no}.r{ref.round_no}.s{ref.seq}",
+            envelope_id=f"n{round_.notice_no}.r{round_.number}.s{seq}",
             notify=self._notify,
         )
         return envelope, copy
@@ -141,14 +149,14 @@ class Copywriter:
             )
         return self._compiled[language]
 
-    def values(self, recipient: Recipient, language: str, ref: DeliveryRef) -> Mapping[str, str]:
+    def values(self, recipient: Recipient, language: str, check_code: str) -> Mapping[str, str]:
         """What the placeholders stand for with this person."""
         return {
             "name": recipient.name,
             "component": recipient.component.rpartition("/")[2],
             "deadline": self._deadline(language, recipient.time_zone),
-            "notice_id": notice_id(ref.notice_no),
-            "check_code": write_check_code(ref, self._keys.key),
+            "notice_id": notice_id(self._round.notice_no),
+            "check_code": check_code,
         }
 
     def _deadline(self, language: str, zone: str) -> str:

@@ -4,28 +4,42 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime
+from typing import NamedTuple
 
 from postmuster.base import sql
 from postmuster.mail.address import AddrSpec
 from postmuster.outbound.states import DeliveryState
-from postmuster.outbound.values import ClaimedBatch, DeliveryOf, Recipient, RoundRef
+from postmuster.outbound.values import ClaimedBatch, DeliveryOf, Opening, Recipient, RoundRef
 
 _SQL = sql.load("outbound")
 
 
-def last_expanded(of: RoundRef) -> tuple[int, int, int]:
-    """The highest sequence written down, with its component and person; zeros before the first page."""
+def last_expanded(of: RoundRef) -> tuple[int, int, str, int]:
+    """The highest sequence written down, with its component, zone and person; nothing before the first page."""
     found = sql.row(_SQL["last_expanded"], of.key)
-    return (int(found[0]), int(found[1]), int(found[2])) if found else (0, 0, 0)
+    return (int(found[0]), int(found[1]), str(found[2]), int(found[3])) if found else (0, 0, "", 0)
 
 
-def batch_recipients(of: RoundRef, batch: ClaimedBatch) -> list[Recipient]:
-    """Who in a batch has no outcome yet, in order of sequence."""
+class BatchPeople(NamedTuple):
+    """Who in a batch has no outcome yet, in order of sequence, and whose row holds no address that could be written."""
+
+    people: list[Recipient]
+    unaddressed: list[int]
+
+
+def batch_recipients(of: RoundRef, batch: ClaimedBatch) -> BatchPeople:
+    """Load the people of a batch."""
     values = of.key | {"first_seq": batch.first_seq, "last_seq": batch.last_seq}
-    return [
-        Recipient(seq, person, batch.component_no, AddrSpec(local_part, domain), name, path, zone, language)
-        for seq, person, local_part, domain, name, path, zone, language in sql.rows(_SQL["load_batch"], values)
-    ]
+    component_no, path = batch.component_no, batch.component
+    found = BatchPeople([], [])
+    for seq, person, local_part, domain, name, zone, language in sql.prepared(_SQL["load_batch"], values):
+        try:
+            address = AddrSpec(local_part, domain)
+        except ValueError:
+            found.unaddressed.append(seq)
+            continue
+        found.people.append(Recipient(seq, person, component_no, address, name, path, zone, language))
+    return found
 
 
 def states(of: RoundRef) -> dict[DeliveryState, int]:
@@ -48,9 +62,14 @@ def to_do(of: RoundRef) -> tuple[int, int]:
     return int(batches), int(retries)
 
 
-def has_due(of: RoundRef, now: datetime) -> bool:
+def has_due(of: RoundRef, opening: Opening, now: datetime) -> bool:
     """Whether a sender would find something to do."""
-    return bool(sql.value(_SQL["has_due"], of.key | {"now": now}))
+    return bool(sql.value(_SQL["has_due"], of.key | opening.columns() | {"now": now}))
+
+
+def zones(of: RoundRef) -> list[str]:
+    """The time zones that open batches are in."""
+    return [str(row[0]) for row in sql.rows(_SQL["zones"], of.key)]
 
 
 def letters_due(now: datetime) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
 from postmuster.mail.address import AddrSpec
 from postmuster.mail.submission import Outcome, OutcomeKind
@@ -49,6 +49,34 @@ def _listed(values: tuple[str, ...] | None) -> list[str] | None:
 
 
 @dataclass(frozen=True, slots=True)
+class Cut:
+    """How an audience is cut into batches: rows at most, apart by zone, and waves by cumulative shares in percent."""
+
+    batch_rows: int
+    by_zone: bool = False
+    shares: tuple[float, ...] = ()
+
+    def columns(self) -> dict[str, Any]:
+        """The parameters of `expand_page`."""
+        return {"batch_rows": self.batch_rows, "by_zone": self.by_zone, "shares": list(self.shares)}
+
+
+@dataclass(frozen=True, slots=True)
+class Opening:
+    """What of a round may go out now: waves up to this one, and in which zones nobody is written to."""
+
+    wave: int = 0
+    quiet_zones: tuple[str, ...] = ()
+
+    def columns(self) -> dict[str, Any]:
+        """The parameters of the claims."""
+        return {"open_wave": self.wave, "quiet_zones": list(self.quiet_zones)}
+
+
+WIDE_OPEN: Final = Opening()
+
+
+@dataclass(frozen=True, slots=True)
 class Recipient:
     """One person a copy is for."""
 
@@ -74,6 +102,17 @@ class ClaimedBatch:
     last_seq: int
     fence: int
     generation: int
+    component: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """Copies of one batch that the relay took with one and the same answer: nearly all of a send."""
+
+    component_no: int
+    status: str
+    reply_code: int | None
+    seqs: tuple[int, ...]
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,9 +21,11 @@ from postmuster.inbound import queries as inbound
 from postmuster.jobs.notice import ref_of, release
 from postmuster.jobs.queue import defer_expand
 from postmuster.notices import actions as notices
+from postmuster.notices import hours
 from postmuster.notices import queries as stored
 from postmuster.notices.content import read_notice
 from postmuster.notices.files import collect_bodies
+from postmuster.notices.queries import StoredRound
 from postmuster.notices.states import RoundState
 from postmuster.notices.terms import NoticeContent
 from postmuster.organisation.sending import Tally
@@ -36,6 +38,7 @@ from postmuster.runtime.processes import Crew
 LOOK_S: Final = 0.1  # how often we look whether the work is done
 PATIENCE_S: Final = 300.0  # without any progress for so long, something hangs
 RETRY_STEP: Final = timedelta(minutes=6)  # a little more than a greylist asks for
+MOST_STEPS: Final = 500  # of simulated time while one notice is sent
 STEP_HOURS: Final = 6  # of simulated time
 DAY: Final = timedelta(days=1)
 
@@ -103,10 +106,22 @@ def send(act: Act, stage: Stage, crew: Crew, watch: Watch) -> None:
         watch(f"sending n{act.notice_no}", round_.audience - states[DeliveryState.PENDING], round_.audience)
         if round_.state is RoundState.SETTLED:
             break
-        if not batches and retries and moved < 500:
-            stage.clock.advance(RETRY_STEP)
+        if moved < MOST_STEPS and _move_on(round_, stage, batches=batches, retries=retries):
             moved += 1
     act.seconds["send"] = time.monotonic() - began - act.seconds["expand"]
+
+
+def _move_on(round_: StoredRound, stage: Stage, *, batches: int, retries: int) -> bool:
+    """Let simulated time pass where nothing can be sent now: people sleep, or copies that were put off wait."""
+    settings, schedule = stage.settings, round_.revision.content.schedule
+    zones, now, home = book.zones(ref_of(round_)), stage.now, settings.organisation.time_zone
+    if batches and len(hours.quiet_zones(zones, settings.hours, schedule, now, home)) == len(zones) > 0:
+        stage.clock.set(hours.first_opening(zones, settings.hours, schedule, now, home))
+        return True
+    if retries and not batches:
+        stage.clock.advance(RETRY_STEP)
+        return True
+    return False
 
 
 def answer(act: Act, stage: Stage, crew: Crew, carry: Carry, watch: Watch, *, until: datetime | None = None) -> None:

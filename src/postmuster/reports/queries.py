@@ -24,6 +24,9 @@ from postmuster.base.ids import notice_id
 from postmuster.control import queries as control
 from postmuster.notices import queries as notices
 from postmuster.notices.queries import StoredRevision, StoredRound
+from postmuster.notices.states import RoundState
+from postmuster.notices.terms import AgainTo
+from postmuster.outbound.sparing import SPARED_REASONS
 from postmuster.reports.figures import (
     ELECTION_PREFIX,
     LISTED,
@@ -40,7 +43,9 @@ from postmuster.reports.figures import (
     PersonFigures,
     ReplyBucket,
     State,
+    TimeToStop,
 )
+from postmuster.reports.stalls import QuietZones, Why, nobody_rests, waits_for
 
 PAGE_ROWS: Final = 5000
 """Deliveries read at a time."""
@@ -71,16 +76,18 @@ def notice_figures(
     round_no: int | None = None,
     breakdowns: bool = True,
     rate_per_s: float | None = None,
+    quiet_zones: QuietZones = nobody_rests,
 ) -> NoticeFigures:
     """The figures of a round, the newest when none is named; of a notice not yet released, an empty audience.
 
-    Without `breakdowns` there are no components, classes and times. `rate_per_s` is what the caller measured.
+    Without `breakdowns` there are no components, classes and times. `rate_per_s` is what the caller measured; `quiet_zones`
+    names the zones in which a round rests now, for `held_by`.
     Raises: `Refused` when there is no such notice or round; `Defect` when the book does not balance.
     """
     with _snapshot():
         found = notices.round_of(notice_no, round_no)
         if found is not None:
-            return _round_figures(found, now=now, breakdowns=breakdowns, rate_per_s=rate_per_s)
+            return _round_figures(found, now=now, breakdowns=breakdowns, rate_per_s=rate_per_s, quiet_zones=quiet_zones)
         if round_no is not None:
             raise Refused(
                 f"Notice {notice_id(notice_no)} has no round {round_no}; nothing was shown; leave --round out."
@@ -88,7 +95,9 @@ def notice_figures(
         return _draft_figures(notices.newest(notice_no), now=now)
 
 
-def _round_figures(of: StoredRound, *, now: datetime, breakdowns: bool, rate_per_s: float | None) -> NoticeFigures:
+def _round_figures(
+    of: StoredRound, *, now: datetime, breakdowns: bool, rate_per_s: float | None, quiet_zones: QuietZones
+) -> NoticeFigures:
     key: Key = {"notice_no": of.notice_no, "round_no": of.number, "version": of.roster_version}
     components = _components(key) if breakdowns else ()
     states = _added([part.states for part in components]) if components else _totals(key)
@@ -115,11 +124,35 @@ def _round_figures(of: StoredRound, *, now: datetime, breakdowns: bool, rate_per
         failed=failed,
         withheld=withheld,
         letters=_counts("letters", key),
-        held_by=tuple(stop.sentence() for stop in control.standing(of.notice_no)),
+        held_by=_held_by(of, quiet_zones, now),
         roster_version=of.roster_version,
         assessment=f"{assessment.slug}, version {assessment.version}",
         rate_per_s=rate_per_s,
+        time_to_stop=_time_to_stop(of),
     )
+
+
+def _held_by(of: StoredRound, quiet_zones: QuietZones, now: datetime) -> tuple[str, ...]:
+    """The stops that stand, and what else a round that is being sent waits for."""
+    stops = tuple(stop.sentence() for stop in control.standing(of.notice_no))
+    if of.state is not RoundState.SENDING:
+        return stops
+    stall = waits_for(of, now=now, quiet_zones=quiet_zones)
+    return stops if stall is None or stall.why is Why.HOLD else (*stops, stall.sentence)
+
+
+def _time_to_stop(of: StoredRound) -> TimeToStop | None:
+    """How long after the commit of the stop that stands the relay took the last copy; None where no dialog was ended by one.
+
+    By the server's clock for the commit, the sender's for the copy. What left the relay is in the relay's own journal.
+    """
+    stop = control.newest_stop(of.notice_no)
+    if stop is None or stop.is_lifted:
+        return None
+    taken_at = sql.value(_SQL["last_taken"], {"notice_no": of.notice_no, "round_no": of.number})
+    if taken_at is None:
+        return None
+    return TimeToStop(max(0.0, round((taken_at - stop.committed_at).total_seconds(), 3)), None, None)
 
 
 def _draft_figures(revision: StoredRevision, *, now: datetime) -> NoticeFigures:
@@ -239,6 +272,7 @@ def organisation_report(
     checks: Sequence[Check] = (),
     agreement: Sequence[AgreementFigures] = (),
     seconds: Mapping[str, float] | None = None,
+    quiet_zones: QuietZones = nobody_rests,
 ) -> OrganisationReport:
     """Everything released, with the books compared: `checks` that the caller made come before ours.
 
@@ -246,7 +280,9 @@ def organisation_report(
     """
     with _snapshot():
         rounds = notices.released()
-        figures = tuple(_round_figures(of, now=now, breakdowns=True, rate_per_s=None) for of in rounds)
+        figures = tuple(
+            _round_figures(of, now=now, breakdowns=True, rate_per_s=None, quiet_zones=quiet_zones) for of in rounds
+        )
         ours = [check for of, shown in zip(rounds, figures, strict=True) for check in _book_checks(of, shown)]
         counted = people_counted
         if counted is None and rounds:
@@ -341,8 +377,9 @@ def delivery_rows(notice_no: int, states: Collection[State], *, round_no: int | 
         raise Refused(
             f"Notice {notice_id(notice_no)} was not released; nothing was shown; see `postmuster notice list`."
         )
-    key = {"notice_no": notice_no, "round_no": found.number, "states": [str(state) for state in states]}
-    return _pages(key)
+    unlisted = [] if found.to is AgainTo.EVERYONE else list(SPARED_REASONS)
+    states_listed = [str(state) for state in states]
+    return _pages({"notice_no": notice_no, "round_no": found.number, "states": states_listed, "unlisted": unlisted})
 
 
 def _pages(key: Key) -> Iterator[DeliveryRow]:

@@ -74,7 +74,7 @@ class Entry(models.Model):
         )
         indexes = (
             models.Index(fields=["person_no", "since"], name="roster_entry_person_since"),
-            models.Index(fields=["component_no", "person_no"], name="roster_entry_component"),
+            models.Index(fields=["component_no", "time_zone", "person_no"], name="roster_entry_component"),
             models.Index(
                 fields=["address_key"], condition=models.Q(until__isnull=False), name="roster_entry_address_former"
             ),

@@ -27,6 +27,8 @@ CLOCK_VARIABLE = "POSTMUSTER_CLOCK"
 DATABASE_VARIABLE = "DATABASE_URL"
 DEFAULT_FILE = "postmuster.toml"
 LAST_PORT = 65_535
+MOST_START_HOURS = 8_760  # a year
+WEEKDAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 LARGEST_NUMBER = 2**31 - 1  # every number goes into a column of 32 bits or a timeout of seconds
 
 
@@ -47,12 +49,25 @@ class Relay:
     host: str = "127.0.0.1"
     port: int = 25
     ehlo_name: str = "localhost"
+    tls: str = "none"
+    ca_file: str = ""
+    user: str = ""
     bounce_domain: str = "bounce.agency.example"
     dkim_domain: str = "agency.example"
     dkim_selector: str = "pm1"
+    dkim_second_selector: str = ""
+    spf_mechanisms: str = ""
     signs: bool = False
+    sign_in_batches: bool = True
     connections: int = 4
     max_in_relay: int = 2000
+    adapter: str = ""
+    postfix_config_dir: str = ""
+    depth_command: str = ""
+    rate_per_s: int = 0
+    hold_command: str = ""
+    release_command: str = ""
+    command_limit_s: int = 10
     first_retry_s: int = 300
     give_up_after_s: int = 345_600
 
@@ -64,6 +79,7 @@ class Intake:
     host: str = "127.0.0.1"
     port: int = 2424
     domain: str = "reply.agency.example"
+    mx_host: str = ""
     reply_local_part: str = "reply"
     subaddress_separator: str = "+"
     authserv_id: str = ""
@@ -80,6 +96,16 @@ class Work:
     lease_s: int = 60
     digest_batch_rows: int = 50
     letter_window_s: int = 86_400
+    start_within_hours: int = 168
+
+
+@dataclass(frozen=True, slots=True)
+class Hours:
+    """When nobody is written to, each by the clock of their own zone: a span of every day, and whole days."""
+
+    quiet_from: str = "20:00"
+    quiet_until: str = "07:00"
+    quiet_days: tuple[str, ...] = ("saturday", "sunday")
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +126,7 @@ class Settings:
     relay: Relay = field(default_factory=Relay)
     intake: Intake = field(default_factory=Intake)
     work: Work = field(default_factory=Work)
+    hours: Hours = field(default_factory=Hours)
     authentication: Authentication = field(default_factory=Authentication)
     data: str = "var"
     keys: str = "keys"
@@ -156,18 +183,35 @@ def _value(hint: Any, value: Any, where: str) -> Any:
             raise Refused(f"The settings key “{where}” is a section; write it as [{where}].")
         return _fill(typing.cast(type[Any], hint), value, f"{where}.")
     wanted = typing.get_origin(hint) or hint
+    if wanted is tuple:
+        value = _words(value, where)
     if (
         isinstance(wanted, types.UnionType)
         or not isinstance(value, wanted)
         or isinstance(value, bool) != (hint is bool)
     ):
         raise Refused(f"The settings key “{where}” must be {getattr(hint, '__name__', hint)}; it is {value!r}.")
-    least, most = (0 if where == "intake.port" else 1), (LAST_PORT if where.endswith("port") else LARGEST_NUMBER)
+    least, most = (0 if where in _MAY_BE_ZERO else 1), (LAST_PORT if where.endswith("port") else LARGEST_NUMBER)
     if wanted is int and not least <= value <= most:
         raise Refused(f"The settings key “{where}” is out of range; it is {value}.")
     if where in _ONE_OF and not _ONE_OF[where](value):
         raise Refused(f"The settings key “{where}” cannot be {value!r}; docs/settings.md says what it can be.")
     return value
+
+
+def _words(value: object, where: str) -> tuple[str, ...]:
+    if not isinstance(value, list) or not all(isinstance(word, str) for word in value):
+        raise Refused(f"The settings key “{where}” must be a list of words in quotation marks; it is {value!r}.")
+    return tuple(value)
+
+
+def _is_time(text: str) -> bool:
+    return not text or re.fullmatch(r"(?:[01][0-9]|2[0-3]):[0-5][0-9]", text) is not None
+
+
+def _is_rest(days: tuple[str, ...]) -> bool:
+    """Weekdays, each once, and not all of them: then nobody could ever be written to."""
+    return set(days) < set(WEEKDAYS) and len(set(days)) == len(days)
 
 
 def _is_zone(name: str) -> bool:
@@ -178,10 +222,17 @@ def _is_zone(name: str) -> bool:
     return True
 
 
-_ONE_OF: dict[str, Callable[[str], bool]] = {
+_MAY_BE_ZERO = ("intake.port", "relay.rate_per_s")
+_ONE_OF: dict[str, Callable[[Any], bool]] = {
     "organisation.time_zone": _is_zone,
+    "relay.tls": lambda text: text in ("none", "starttls", "implicit"),
+    "relay.adapter": lambda text: text in ("", "postfix"),
     "intake.reply_local_part": lambda text: re.fullmatch(r"[a-z0-9][a-z0-9._-]{0,23}", text) is not None,
     "intake.subaddress_separator": lambda text: text in tuple("+-=_."),
+    "hours.quiet_from": _is_time,
+    "hours.quiet_until": _is_time,
+    "hours.quiet_days": _is_rest,
+    "work.start_within_hours": lambda hours: int(hours) <= MOST_START_HOURS,
 }
 
 

@@ -1,8 +1,9 @@
-"""The signing keys as files: tokens and DKIM. Master epochs are the vault's.
+"""The secrets as files: the keys that sign tokens and mail, and the relay's password. Master epochs are the vault's.
 
 `token-001.key` holds 32 random octets in hexadecimal; its number is the key id that stands in every token (1 to 255). The
 highest number signs, all of them verify, so that a key can be followed by a new one while answers to old mail still come.
-`dkim-<selector>.pem` is the private key whose public half stands in DNS. All files are ours alone (mode 0600). A file that
+`dkim-<selector>.pem` is the private key whose public half stands in DNS. `relay-password` is what we say to a relay that asks
+who we are (`relay.user`). All files are ours alone (mode 0600). A file that
 is there is never overwritten.
 """
 
@@ -10,6 +11,7 @@ from __future__ import annotations
 
 import os
 import re
+import stat
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +21,7 @@ from postmuster.base.errors import Refused
 TOKEN_KEY_OCTETS = 32
 LAST_KEY_ID = 255  # the key id is one octet of a token
 _FILE = re.compile(r"token-(\d{3})\.key")
+_DKIM_FILE = re.compile(r"dkim-([a-z0-9][a-z0-9.-]{0,251})\.pem")
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -62,6 +65,17 @@ def dkim_key_file(key_dir: Path, selector: str) -> Path:
     return key_dir / f"dkim-{selector}.pem"
 
 
+def dkim_selectors(key_dir: Path) -> tuple[str, ...]:
+    """The selector of every DKIM key in the folder, in order. Raises `Refused` where it cannot be read."""
+    try:
+        names = [file.name for file in key_dir.iterdir() if file.is_file()]
+    except OSError as error:
+        raise Refused(
+            f"The key folder {key_dir} could not be read ({error.strerror}); nothing was done; restore it."
+        ) from None
+    return tuple(sorted(match[1] for name in names if (match := _DKIM_FILE.fullmatch(name))))
+
+
 def read_dkim_key(key_dir: Path, selector: str) -> bytes:
     """The private key in PEM. Raises `Refused` where it cannot be read."""
     file = dkim_key_file(key_dir, selector)
@@ -71,6 +85,31 @@ def read_dkim_key(key_dir: Path, selector: str) -> bytes:
         raise Refused(
             f"The DKIM key {file} could not be read ({error.strerror}); nothing was sent; run `postmuster init` or restore it."
         ) from None
+
+
+RELAY_SECRET_FILE = "relay-password"  # noqa: S105 - the name of the file
+
+
+def read_relay_password(key_dir: Path) -> str:
+    """The password that goes with `relay.user`. Raises `Refused` where it cannot be read, or where others may read it."""
+    file = key_dir / RELAY_SECRET_FILE
+    try:
+        readable_by_others = stat.S_IMODE(file.stat().st_mode) & 0o077
+        text = file.read_bytes().decode("utf-8").rstrip("\r\n")
+    except OSError as error:
+        raise Refused(
+            f"The relay's password {file} could not be read ({error.strerror}); nothing was sent; write it there (mode 0600), or "
+            "take relay.user out."
+        ) from None
+    except UnicodeDecodeError:
+        text, readable_by_others = "", 0
+    if readable_by_others:
+        raise Refused(
+            f"Others may read {file}; nothing was sent; run `chmod 600` on it, and have the password changed."
+        )
+    if not text:
+        raise Refused(f"The relay's password in {file} is empty or no text; nothing was sent; write it there.")
+    return text
 
 
 def write_new(file: Path, content: bytes) -> None:

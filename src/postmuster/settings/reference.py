@@ -31,6 +31,7 @@ SECTIONS: Mapping[str, str] = {
     "relay": "Where mail leaves: a submission service that owns the queues to the world.",
     "intake": "Where replies and reports come in, by LMTP from the MTA in front.",
     "work": "How much one machine does at once.",
+    "hours": "When nobody is written to, each by the clock of their own zone. Letters, which answer somebody, go at any hour.",
     "authentication": "Where DNS answers come from when a reply's signature is checked.",
 }
 
@@ -48,21 +49,71 @@ MEANINGS: Mapping[str, Meaning] = {
     "relay.host": Meaning("host or address", "The relay's host."),
     "relay.port": Meaning("TCP port", "The relay's port."),
     "relay.ehlo_name": Meaning("domain", "The name we greet the relay with."),
+    "relay.tls": Meaning(
+        "none, starttls or implicit",
+        "How the line to the relay is protected: not at all (a relay on this machine), by STARTTLS, or from the first octet on. "
+        "Chain and name are verified; a relay that does not begin TLS gets nothing.",
+    ),
+    "relay.ca_file": Meaning(
+        "file", "The authorities that the relay's certificate may come from. Empty: the system's."
+    ),
+    "relay.user": Meaning(
+        "text",
+        "Who we are to the relay (AUTH); the password is the file relay-password in the key folder, mode 0600, and is said only "
+        "behind TLS or to this machine. Empty: the relay knows us by our address.",
+    ),
     "relay.bounce_domain": Meaning(
         "domain", "The domain of envelope senders; its MX has to hand reports back to the intake."
     ),
     "relay.dkim_domain": Meaning("domain", "The domain that signs (d=); it has to align with the domain in From."),
     "relay.dkim_selector": Meaning("DNS label", "The selector (s=); the key is dkim-<selector>.pem in the key folder."),
+    "relay.dkim_second_selector": Meaning(
+        "DNS label",
+        "A second key that signs as well, such as Ed25519 beside RSA; slower than one. Empty: one signature.",
+    ),
+    "relay.spf_mechanisms": Meaning(
+        "SPF mechanisms",
+        "From where the relay sends to the world, as SPF says it: “ip4:192.0.2.1 ip6:2001:db8::1”. `postmuster dns` prints it; "
+        "nothing else uses it.",
+    ),
     "relay.signs": Meaning("true or false", "The relay signs (DKIM), with a key of its own; we then do not."),
+    "relay.sign_in_batches": Meaning(
+        "true or false", "Sign eight mails at once where the extra `ifma` is installed and the processor can; else no matter."
+    ),
     "relay.connections": Meaning("connections", "How many connections one worker keeps to the relay."),
     "relay.max_in_relay": Meaning(
         "messages", "Senders wait while the relay holds this many: no stop reaches what has left it."
     ),
+    "relay.adapter": Meaning(
+        "postfix or empty",
+        "postfix: a Postfix on this machine is asked what it holds, and told to hold it when a notice is stopped (needs root).",
+    ),
+    "relay.postfix_config_dir": Meaning("folder", "Its configuration folder. Empty: its own, /etc/postfix."),
+    "relay.depth_command": Meaning(
+        "command", "Prints how many of our messages the relay holds; run once a second, without a shell. Empty: none."
+    ),
+    "relay.rate_per_s": Meaning(
+        "messages a second",
+        "What the relay is known to send on, where nothing can be asked: senders go no faster. 0: not known, and then a stop "
+        "cannot see into the relay.",
+    ),
+    "relay.hold_command": Meaning(
+        "command",
+        "Tells the relay to hold a notice that is stopped, run without a shell: {notice} is its id (n12, or all), {sender} how "
+        "its envelope senders begin (b-n12-, or b-). Empty: none.",
+    ),
+    "relay.release_command": Meaning(
+        "command", "Lets it go again when the notice is resumed; the same words. Empty: none."
+    ),
+    "relay.command_limit_s": Meaning("seconds", "How long one of these commands may take until it is killed."),
     "relay.first_retry_s": Meaning("seconds", "How long a copy that was put off waits for its second try."),
     "relay.give_up_after_s": Meaning("seconds", "How long a copy may be put off until it counts as failed."),
     "intake.host": Meaning("host or address", "Where our LMTP server listens. Only the MTA in front may reach it."),
     "intake.port": Meaning("TCP port", "The port of our LMTP server. 0: any free one, for rehearsals."),
     "intake.domain": Meaning("domain", "The domain of reply addresses."),
+    "intake.mx_host": Meaning(
+        "host", "The MTA in front, which takes replies and reports from the world. `postmuster dns` prints it as MX."
+    ),
     "intake.reply_local_part": Meaning(
         "local part",
         "The local part of reply addresses, before the separator: at most 24 of a-z, 0-9, dot, dash, underscore.",
@@ -86,10 +137,26 @@ MEANINGS: Mapping[str, Meaning] = {
     "work.letter_window_s": Meaning(
         "seconds", "At most one letter of a kind goes to an address within this time (RFC 3834 §2)."
     ),
+    "work.start_within_hours": Meaning(
+        "hours",
+        "No copy is sent for the first time later than this after the release of its round, unless the notice names a moment of "
+        "its own; at most 8760.",
+    ),
+    "hours.quiet_from": Meaning(
+        "HH:MM", "Nobody is written to from this time of the day on. Empty: no quiet hours a day."
+    ),
+    "hours.quiet_until": Meaning(
+        "HH:MM",
+        "Until this time, on the next day where it is the earlier one. Empty, or the same as quiet_from: no quiet hours a day.",
+    ),
+    "hours.quiet_days": Meaning(
+        "list of weekdays",
+        "Nobody is written to on these days, from midnight to midnight; at most six. []: no quiet days.",
+    ),
     "authentication.zone_file": Meaning(
         "file", "A JSON file of TXT records instead of DNS, for closed networks and rehearsals. Empty: DNS."
     ),
-    "authentication.resolver": Meaning("address", "The DNS server to ask. Empty: the system's own."),
+    "authentication.resolver": Meaning("address or address:port", "The DNS server to ask. Empty: the system's own."),
     "authentication.timeout_s": Meaning("seconds", "How long one DNS answer is waited for."),
 }
 

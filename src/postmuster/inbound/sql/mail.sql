@@ -27,6 +27,13 @@ UPDATE inbound_mail m SET lease_until = NULL
 FROM unnest(%(mails)s::bigint[], %(fences)s::int[]) AS t(id, fence)
 WHERE m.id = t.id AND m.fence = t.fence AND m.state = 'waiting'
 
+-- name: put_off
+-- A mail that must not be read now waits, and is looked at again later; the look does not count as a try.
+UPDATE inbound_mail m
+SET lease_until = clock_timestamp() + make_interval(secs => %(wait_s)s), attempts = greatest(m.attempts - 1, 0)
+FROM unnest(%(mails)s::bigint[], %(fences)s::int[]) AS t(id, fence)
+WHERE m.id = t.id AND m.fence = t.fence AND m.state = 'waiting'
+
 -- name: has_waiting
 SELECT EXISTS (SELECT FROM inbound_mail WHERE state = 'waiting' AND (lease_until IS NULL OR lease_until < clock_timestamp()))
 

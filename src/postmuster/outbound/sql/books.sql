@@ -27,10 +27,38 @@ SELECT (SELECT count(*) FROM outbound_batch WHERE notice_no = %(notice_no)s AND 
        (SELECT count(*) FROM outbound_retry WHERE notice_no = %(notice_no)s AND round_no = %(round_no)s)
 
 -- name: has_due
--- Whether a sender would find something: an open batch or a retry whose time has come.
-SELECT EXISTS (SELECT FROM outbound_batch WHERE notice_no = %(notice_no)s AND round_no = %(round_no)s AND state = 'open')
-    OR EXISTS (SELECT FROM outbound_retry WHERE notice_no = %(notice_no)s AND round_no = %(round_no)s
-               AND lease_until IS NULL AND not_before <= %(now)s)
+-- Whether a sender would find something: an open batch that nothing holds, or a retry whose time has come.
+SELECT EXISTS (
+  SELECT FROM outbound_batch o JOIN roster_component c ON c.id = o.component_no
+  WHERE o.notice_no = %(notice_no)s AND o.round_no = %(round_no)s AND o.state = 'open'
+    AND o.wave <= %(open_wave)s AND NOT o.time_zone = ANY(%(quiet_zones)s::text[])
+    AND NOT EXISTS (
+      SELECT FROM control_stop s
+      WHERE s.lane = 'bulk' AND s.notice_no IN (0, o.notice_no)
+        AND (s.component_path = '' OR c.path = s.component_path OR starts_with(c.path, s.component_path || '/'))
+        AND NOT EXISTS (SELECT FROM control_lift l WHERE l.stop_id = s.id)))
+  OR EXISTS (
+    SELECT FROM outbound_retry r
+    JOIN outbound_audience a ON a.notice_no = r.notice_no AND a.round_no = r.round_no AND a.seq = r.seq
+    JOIN roster_component c ON c.id = a.component_no
+    JOIN roster_entry e ON e.person_no = a.person_no AND e.since <= %(version)s AND (e.until IS NULL OR e.until > %(version)s)
+    WHERE r.notice_no = %(notice_no)s AND r.round_no = %(round_no)s AND r.lease_until IS NULL AND r.not_before <= %(now)s
+      AND NOT e.time_zone = ANY(%(quiet_zones)s::text[])
+      AND NOT EXISTS (
+        SELECT FROM control_stop s
+        WHERE s.lane = 'bulk' AND s.notice_no IN (0, r.notice_no)
+          AND (s.component_path = '' OR c.path = s.component_path OR starts_with(c.path, s.component_path || '/'))
+          AND NOT EXISTS (SELECT FROM control_lift l WHERE l.stop_id = s.id)))
+
+-- name: zones
+-- The time zones that open batches and copies to be tried again are in. Index: outbound_batch_to_do, primary keys.
+SELECT DISTINCT time_zone FROM outbound_batch
+WHERE notice_no = %(notice_no)s AND round_no = %(round_no)s AND state = 'open'
+UNION
+SELECT DISTINCT e.time_zone FROM outbound_retry r
+JOIN outbound_audience a ON a.notice_no = r.notice_no AND a.round_no = r.round_no AND a.seq = r.seq
+JOIN roster_entry e ON e.person_no = a.person_no AND e.since <= %(version)s AND (e.until IS NULL OR e.until > %(version)s)
+WHERE r.notice_no = %(notice_no)s AND r.round_no = %(round_no)s
 
 -- name: letters_due
 SELECT EXISTS (SELECT FROM outbound_letter WHERE state = 'waiting' AND lease_until IS NULL AND not_before <= %(now)s)

@@ -30,3 +30,36 @@ ORDER BY r.notice_no, r.round_no, r.seq LIMIT 500 FOR UPDATE OF r SKIP LOCKED
 UPDATE outbound_letter SET state = 'in_doubt', lease_until = NULL, since = %(now)s
 WHERE id IN (SELECT id FROM outbound_letter WHERE state = 'waiting' AND lease_until < clock_timestamp()
              ORDER BY id LIMIT 500 FOR UPDATE SKIP LOCKED)
+
+-- name: resend_in_doubt
+-- Copies in doubt that nothing settled for long enough are put among those to be tried again. History is small: it holds
+-- what is not pending to relayed. Index: outbound_history_delivery, primary key of delivery.
+-- Each is locked and looked at once more: an answer that is being written down just now keeps its copy from going again.
+WITH long_enough AS (
+  SELECT h.seq FROM outbound_history h
+  JOIN outbound_delivery d ON d.notice_no = h.notice_no AND d.round_no = h.round_no AND d.seq = h.seq
+  WHERE h.notice_no = %(notice_no)s AND h.round_no = %(round_no)s AND h.state = 'in_doubt' AND d.state = 'in_doubt'
+  GROUP BY h.seq HAVING count(*) <= %(most)s AND max(h.at) <= %(since)s
+), locked AS (
+  SELECT d.seq FROM outbound_delivery d JOIN long_enough USING (seq)
+  WHERE d.notice_no = %(notice_no)s AND d.round_no = %(round_no)s AND d.state = 'in_doubt'
+  ORDER BY d.seq FOR UPDATE OF d SKIP LOCKED
+)
+INSERT INTO outbound_retry (notice_no, round_no, seq, attempts, first_at, not_before, fence)
+SELECT %(notice_no)s, %(round_no)s, seq, 0, %(now)s, %(now)s, 0 FROM locked
+ON CONFLICT (notice_no, round_no, seq) DO NOTHING
+
+-- name: waits_in_doubt
+SELECT EXISTS (
+  SELECT FROM outbound_history h
+  JOIN outbound_delivery d ON d.notice_no = h.notice_no AND d.round_no = h.round_no AND d.seq = h.seq
+  WHERE h.notice_no = %(notice_no)s AND h.round_no = %(round_no)s AND h.state = 'in_doubt' AND d.state = 'in_doubt'
+  GROUP BY h.seq HAVING count(*) <= %(most)s)
+
+-- name: in_doubt_of
+SELECT seq, component_no FROM outbound_delivery
+WHERE notice_no = %(notice_no)s AND round_no = %(round_no)s AND seq = ANY(%(seqs)s::int[]) AND state = 'in_doubt'
+
+-- name: record_halt
+INSERT INTO outbound_halt (notice_no, round_no, generation, last_taken_at)
+VALUES (%(notice_no)s, %(round_no)s, %(generation)s, to_timestamp(%(taken_at)s))

@@ -81,3 +81,7 @@ SELECT kind, count(*) FROM outbound_letter WHERE notice_no = %(notice_no)s GROUP
 
 -- name: officers
 SELECT id, handle FROM access_officer WHERE id = ANY(%(officers)s::bigint[])
+
+-- name: last_taken
+-- When the relay last took a copy before a stop ended the dialog. Index: outbound_halt_notice.
+SELECT max(last_taken_at) FROM outbound_halt WHERE notice_no = %(notice_no)s AND round_no = %(round_no)s

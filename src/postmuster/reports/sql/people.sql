@@ -29,12 +29,13 @@ ORDER BY w.notice_no, w.state IN ('counted', 'needs_confirmation') DESC, w.accep
 SELECT notice_no, kind FROM outbound_letter WHERE person_no = %(person_no)s ORDER BY id
 
 -- name: deliveries
--- A page of deliveries in the states asked for, in order of sequence. Index: primary keys of delivery and audience.
+-- A page of deliveries in the states asked for, in order of sequence. Whom a further round spared is not among them: in its
+-- scope, all others are those who did not answer. Index: primary keys of delivery and audience.
 SELECT d.seq, p.person_id, c.path, d.state, d.since, d.status, d.reason
 FROM outbound_delivery d
 JOIN outbound_audience a ON a.notice_no = d.notice_no AND a.round_no = d.round_no AND a.seq = d.seq
 JOIN roster_person p ON p.id = a.person_no
 JOIN roster_component c ON c.id = a.component_no
 WHERE d.notice_no = %(notice_no)s AND d.round_no = %(round_no)s AND d.seq > %(after_seq)s
-  AND d.state = ANY(%(states)s::text[])
+  AND d.state = ANY(%(states)s::text[]) AND NOT (d.state = 'withheld' AND d.reason = ANY(%(unlisted)s::text[]))
 ORDER BY d.seq LIMIT %(limit)s
