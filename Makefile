@@ -14,6 +14,8 @@ RELAY ?=
 PYTHON ?=
 TESTS ?= tests
 UPGRADE ?=
+SIGN ?= openssl
+RUNS ?= 200
 
 BIN := .venv/bin
 
@@ -27,7 +29,7 @@ define find_python
 	  exit 1; fi
 endef
 
-.PHONY: help setup ready-demo ready-dev demo test test-fast lint check up bench corpus docs-figures clean-data lock fmt
+.PHONY: help setup ready-demo ready-dev demo chaos-send test test-fast lint check up bench bench-send corpus docs-figures clean-data lock fmt
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## (.*)/  \1|\2/' | column -t -s '|'
@@ -48,6 +50,16 @@ up: ready-demo ## Start the database and the workers, and stay
 
 bench: ready-demo ## Measure everything, with the yardsticks beside
 	@"$(BIN)/postmuster" bench all
+
+# PEOPLE has another default here: several sizes; 3000000 takes its time and is best measured once, alone.
+bench-send: ready-demo ## Measure sending beside its yardsticks: PEOPLE="2000 20000 200000" SIGN="openssl ed25519 none"
+	@"$(BIN)/postmuster" bench send-all --signers "$(SIGN)" \
+	  --sizes "$(if $(filter file,$(origin PEOPLE)),2000 20000 200000,$(PEOPLE))"
+
+# PEOPLE and SEED as elsewhere; a run that fails is told with the seed by which `bench chaos --only` plays it again.
+chaos-send: ready-demo ## Kill, cut, freeze and restart while notices are sent; the books must balance: RUNS= SEED= PEOPLE=400
+	@"$(BIN)/postmuster" bench chaos --runs "$(RUNS)" --seed "$(SEED)" \
+	  --people "$(if $(filter file,$(origin PEOPLE)),400,$(PEOPLE))"
 
 test: ready-dev ## Run every test: TESTS=path narrows it
 	@"$(BIN)/python" -m pytest $(TESTS)

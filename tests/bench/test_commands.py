@@ -14,13 +14,14 @@ from typing import Any
 
 import pytest
 
+from postmuster.bench.send import has_ifma
 from postmuster.bench.tables import write_tables
 from postmuster.settings import CLOCK_VARIABLE, DATABASE_VARIABLE, ROLE_VARIABLE, SETTINGS_VARIABLE
 
 PEOPLE = 200
 SEND = {
     "messages_per_s", "sign", "yardstick", "ratio", "lost", "doubled", "peak_rss_mb", "rss_mb", "bytes_per_delivery", "expand_s",
-    "cpu_s",
+    "cpu_s", "bytes_per_person", "wal_octets_per_message", "job_tables_octets", "rate_over_time",
 }  # fmt: skip
 READ = {"digest_per_s", "intake_per_s", "yardstick", "ratio", "peak_rss_mb", "rss_mb"}
 
@@ -58,6 +59,10 @@ def test_send_says_what_the_contract_names_and_nobody_is_lost_or_doubled(
     assert {"worker-1", "worker-2"} == set(send["rss_mb"])
     assert {"worker-1", "worker-2", "postgres", "sink"} == set(send["cpu_s"])
     assert send["peak_rss_mb"] == max(send["rss_mb"].values())
+    assert sum(messages for _, messages in send["rate_over_time"]) == send["messages"]
+    assert send["bytes_per_person"] > send["bytes_per_delivery"] > 0
+    assert send["wal_octets_per_message"] > 0
+    assert send["job_tables_octets"] > 0
 
 
 def test_read_says_what_the_contract_names_and_every_reply_is_read(measured: tuple[dict[str, Any], Path]) -> None:
@@ -100,6 +105,8 @@ def test_no_people_is_refused_in_one_sentence(name: str, tmp_path: Path) -> None
 
 
 def test_a_signer_that_is_not_installed_is_refused_in_one_sentence(tmp_path: Path) -> None:
+    if has_ifma():
+        pytest.skip("this machine has the signer")
     done = bench("send", "--people", "200", "--sign", "ifma", at=tmp_path)
     assert (done.returncode, done.stdout) == (1, "")
     assert "ifma" in done.stderr

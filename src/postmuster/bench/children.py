@@ -102,9 +102,9 @@ def at_once(module: str, *arguments: str, copies: int | None = None) -> list[dic
 
 
 @contextmanager
-def sink() -> Iterator[Child]:
-    """The counting SMTP server; `said` is its port."""
-    with Child("sink") as child:
+def sink(*options: str) -> Iterator[Child]:
+    """The counting SMTP server, with its options as on its command line; `said` is its port."""
+    with Child("sink", *options) as child:
         yield child
 
 

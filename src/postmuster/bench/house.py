@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 import shutil
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
@@ -50,6 +50,7 @@ from postmuster.runtime.processes import Crew
 from postmuster.settings import Settings, database_url, keys, load, reference
 
 SEED: Final = 1
+JOURNAL: Final = "sink.journal"
 WORKERS: Final = 2
 NOTICE: Final = "test"  # the example notice that is sent: 7 KB signed, in eight languages
 ASSESSMENT: Final = "reach-test"
@@ -59,6 +60,7 @@ FIRST_LOOK_S: Final = 0.005
 LAST_LOOK_S: Final = 0.25
 SIGNS: Final = {"openssl": dkim.SigningAlgorithm.RSA_SHA256, "ed25519": dkim.SigningAlgorithm.ED25519_SHA256}
 RELAY_SIGNS: Final = "relay.signs"  # the setting that leaves signing to the relay
+NO_QUIET_HOURS: Final = {"hours.quiet_from": "", "hours.quiet_until": "", "hours.quiet_days": []}
 DURABILITY: Final = ("fsync", "full_page_writes", "synchronous_commit")
 
 
@@ -76,6 +78,11 @@ class House:
     signing: Signing
     yardstick_s: float
 
+    @property
+    def journal(self) -> Path:
+        """What the sink took, message by message."""
+        return self.folder / JOURNAL
+
     def crew(self, tell: Tell) -> Crew:
         """Our processes, not yet started; what they say goes to a file."""
         return Crew(self.settings, clock=str(self.folder / "clock"), log=self.folder / "crew.log", tell=tell)
@@ -91,19 +98,31 @@ class House:
 
 
 @contextmanager
-def open_house(out: Path, *, people: int, sign: str, tell: Tell, yardstick_s: float = SECONDS) -> Iterator[House]:
-    """Make a fresh installation in `out/house`; leaving stops and removes it, with all its data."""
+def open_house(
+    out: Path,
+    *,
+    people: int,
+    sign: str,
+    tell: Tell,
+    yardstick_s: float = SECONDS,
+    given: Mapping[str, Any] | None = None,
+    sink_options: Sequence[str] = (),
+) -> Iterator[House]:
+    """Make a fresh installation in `out/house`; leaving stops and removes it, with all its data.
+
+    `given` are settings by their dotted names, beside those of every measurement; `sink_options` make the sink a worse relay.
+    """
     if database_url():
         raise Refused("A measurement fills a database of its own; nothing was done; unset DATABASE_URL.")
     folder = (out / "house").absolute()
     _remove(folder)
     folder.mkdir(parents=True)
     try:
-        with children.sink() as sink:
+        with children.sink("--journal", str(folder / JOURNAL), *sink_options) as sink:
             clock = SteppedClock(folder / "clock")
             clock.set(BEGINS)
             signing = Signing(SEED)
-            settings = _settings(folder, int(sink.said), sign, signing)
+            settings = _settings(folder, int(sink.said), sign, signing, given or {})
             setup.set_up(settings.file, setup.Wish(officer="ove", officer_name="Ove Larkin"), now=BEGINS, tell=_silent)
             database.django_setup("application", settings)
             _enrol_and_publish()
@@ -119,11 +138,11 @@ def open_house(out: Path, *, people: int, sign: str, tell: Tell, yardstick_s: fl
         _remove(folder)
 
 
-def approved_notice() -> int:
-    """Draft the example notice and have two officers approve it; returns its number."""
+def approved_notice(more: str = "") -> int:
+    """Draft the example notice, with `more` at the end of its file, and have two officers approve it; returns its number."""
     source = resources.files("postmuster.rehearsal") / "notices" / NOTICE
     with resources.as_file(source) as path:
-        toml, bodies = (path / "notice.toml").read_bytes(), collect_bodies(path)
+        toml, bodies = (path / "notice.toml").read_bytes() + more.encode(), collect_bodies(path)
     content = read_notice(toml, bodies)
     if not isinstance(content, NoticeContent):
         raise Defect(f"The example notice {NOTICE} cannot be read; nothing was measured; please report it.")
@@ -158,7 +177,7 @@ def rests(house: House, days: int = 1) -> None:
     house.clock.set(house.clock.now() + timedelta(days=days))
 
 
-def _settings(folder: Path, relay_port: int, sign: str, signing: Signing) -> Settings:
+def _settings(folder: Path, relay_port: int, sign: str, signing: Signing, wanted: Mapping[str, Any]) -> Settings:
     (folder / "zone.json").write_text(json.dumps(signing.dns_zone()), encoding="utf-8")
     file = folder / "postmuster.toml"
     given = {
@@ -171,7 +190,10 @@ def _settings(folder: Path, relay_port: int, sign: str, signing: Signing) -> Set
         "intake.port": 0,
         "authentication.zone_file": "zone.json",
         "work.workers": WORKERS,
+        **NO_QUIET_HOURS,
+        **wanted,
     }
+    given["relay.sign_in_batches"] = sign == "ifma"
     if sign == "none":
         given[RELAY_SIGNS] = True
     file.write_text(reference.file_text(given), encoding="utf-8")

@@ -1,49 +1,72 @@
-"""An SMTP server that takes everything, keeps nothing and counts: the relay of a measurement.
+"""An SMTP server that takes everything, keeps nothing but a journal, and counts: the relay of a measurement.
 
-What for: rates of sending are measured against a receiver that is not the limit, and nothing may get lost or come twice
-on the way. `python -m postmuster.bench.sink`: says `ready PORT`, then answers lines on standard input with one line of
-JSON each: `report` (counts since the last `reset`), `reset`. The end of its input ends it.
+What for: rates of sending are measured against a receiver that is not the limit, and nothing may get lost or come twice on
+the way. `python -m postmuster.bench.sink`: says `ready PORT`, then answers lines on standard input with one line of JSON
+each: `report` (counts since the last `reset`), `reset` (reports, then counts anew; the journal stays). The end of its input
+ends it. Its options make it a worse relay, for those who look at what the sender does then:
 
-Promises: a message is counted before its 250 is written. What came twice is known by Message-ID, kept as 8 octets of a
-hash: a million messages take about 90 MB, and the chance that two different ones are taken for one is below 1 in
-30 million at a million messages.
-Limits: listens on the loopback only. No TLS, no AUTH, no BDAT; answers commands in order and checks of their order only
-that DATA has a recipient. One process takes 50,000 to 75,000 messages of 7 KB a second of its own CPU time (1 to 4
-connections, 2.6 GHz): `cpu_s` stands in each report, so that a reader can see that it was not the limit.
+- `--port N`: this port and no other, so that a sink that was killed can be started again in its place.
+- `--journal FILE`: a line a message, written before its 250 (`journal` says what outlives what). What it holds already is
+  counted, so that a message that comes again after a restart is known as doubled.
+- `--rate N`: at most N messages a second over all connections, by answering late.
+- `--tarpit S`: sleeps S seconds before each answer to the end of a message.
+- `--cut OCTETS`: closes each connection after so many octets received.
+- `--busy N`: answers every Nth transaction with 421 and closes.
+- `--refuse-share P`: 550 5.1.1 for this share of recipients, always the same ones (`is_refused`).
 
-Sources: RFC 5321 §4.1.1, RFC 2920 (PIPELINING), RFC 1870 (SIZE), RFC 3461 (DSN), RFC 2034 (ENHANCEDSTATUSCODES).
+A line `manners` with any of these (but not port and journal) changes how it behaves from the next octet on; what is not named
+is plain again. It is answered like `report`.
+
+Promises: a message is journalled and counted before its 250 is written. What came twice is known by Message-ID, kept as a
+hash of 64 bits: a million messages take about 90 MB, and at three million the chance that two different ones are taken
+for one is below 1 in a million.
+Limits: listens on the loopback only. A message of 7 KB by BDAT in large writes costs about 4.4 µs of its CPU time, one by
+DATA 28 µs over 16 connections and 78 µs over one (docs/performance.md): `cpu_s` stands in each report, so that a reader can
+see that it was not the limit.
 """
 
 from __future__ import annotations
 
+import argparse
 import asyncio
 import json
-import re
 import sys
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from hashlib import blake2b
-from typing import Final, cast
+from pathlib import Path
+from typing import Final
 
 import uvloop
 
+from postmuster.bench import journal
+from postmuster.bench.journal import Journal
+from postmuster.bench.sink_session import Session
 from postmuster.runtime.processes import leave_with_parent
 
-SIZE_OCTETS: Final = 52_428_800  # announced; nothing is refused for it
-MAX_LINE_OCTETS: Final = 4_096  # of a command; RFC 5321 §4.5.3.1.4 asks for 512 and more with extensions
-_END: Final = b"\r\n.\r\n"
-_EHLO: Final = (
-    b"250-sink.example\r\n250-PIPELINING\r\n250-8BITMIME\r\n250-SMTPUTF8\r\n250-DSN\r\n250-ENHANCEDSTATUSCODES\r\n"
-    b"250 SIZE %d\r\n" % SIZE_OCTETS
-)
-_REPLIES: Final = {
-    b"EHLO": _EHLO,
-    b"HELO": b"250 sink.example\r\n",
-    b"RSET": b"250 2.0.0 reset\r\n",
-    b"NOOP": b"250 2.0.0 still here\r\n",
-}
-_USUAL_FIELD: Final = b"\r\nMessage-ID: <"
-_FIELD: Final = re.compile(rb"^message-id:\s*<([^<>\s]+)>", re.I | re.M)
+PACE_SLACK_S: Final = 0.01  # how far behind its rate a sink may fall and catch up: the loop's timers are 1 ms coarse
+_HASH_RANGE: Final = 1 << 64
+
+
+@dataclass(frozen=True, slots=True)
+class Manners:
+    """How the sink behaves; the values of its options, 0 for none."""
+
+    rate: float = 0.0
+    tarpit_s: float = 0.0
+    cut_octets: int = 0
+    busy_every: int = 0
+    refuse_share: float = 0.0
+
+    @classmethod
+    def asked(cls, given: argparse.Namespace) -> Manners:
+        return cls(given.rate, given.tarpit, given.cut, given.busy, given.refuse_share)
+
+    @property
+    def are_plain(self) -> bool:
+        """Nothing but taking: whole transactions may be taken many at a time. A cut does not matter to that."""
+        return not (self.rate or self.tarpit_s or self.busy_every or self.refuse_share)
 
 
 @dataclass(slots=True)
@@ -53,23 +76,22 @@ class Count:
     messages: int = 0
     octets: int = 0
     unnamed: int = 0
+    refused: int = 0
+    busy: int = 0
     first_s: float = 0.0
     last_s: float = 0.0
     cpu_before_s: float = field(default_factory=time.process_time)
     seen: set[int] = field(default_factory=set)
 
-    def take(self, message: bytes) -> None:
-        """Count one message; one without a Message-ID is counted apart, because nothing tells whether it came twice."""
-        self.last_s = time.monotonic()
-        self.messages += 1
-        self.octets += len(message)
-        if self.messages == 1:
+    def take(self, names: Sequence[bytes], octets: int, now_s: float) -> None:
+        """Count messages; those without a Message-ID are counted apart, because nothing tells whether they came twice."""
+        self.last_s = now_s
+        if not self.messages:
             self.first_s = self.last_s
-        name = message_id(message)
-        if name:
-            self.seen.add(int.from_bytes(blake2b(name, digest_size=8).digest()))
-        else:
-            self.unnamed += 1
+        self.messages += len(names)
+        self.octets += octets
+        self.unnamed += names.count(b"")
+        self.seen.update(map(hash, filter(None, names)))
 
     def report(self) -> dict[str, float]:
         named = self.messages - self.unnamed
@@ -78,109 +100,90 @@ class Count:
             "distinct": len(self.seen),
             "doubled": named - len(self.seen),
             "unnamed": self.unnamed,
+            "refused": self.refused,
+            "busy": self.busy,
             "octets": self.octets,
             "first_s": self.first_s,
             "last_s": self.last_s,
+            "depth": 0,  # nothing queues here
             "cpu_s": round(time.process_time() - self.cpu_before_s, 3),
         }
 
 
-def message_id(message: bytes) -> bytes:
-    """Find the Message-ID of a message, without brackets; empty where there is none."""
-    head = message.partition(b"\r\n\r\n")[0]
-    start = head.find(_USUAL_FIELD)
-    if start >= 0:
-        end = head.find(b">", start)
-        return head[start + len(_USUAL_FIELD) : end] if end > 0 else b""
-    found = _FIELD.search(head)
-    return found[1] if found else b""
+def is_refused(recipient: bytes, share: float) -> bool:
+    """Say whether a recipient is among the share that is refused; the same address always is, in any case of letters."""
+    number = int.from_bytes(blake2b(recipient.lower(), digest_size=8).digest())
+    return number < share * _HASH_RANGE
 
 
 class Taken:
-    """The count that all connections share; a reset begins a new one."""
+    """The count, the journal and the manners that all connections share; a reset begins a new count."""
 
-    def __init__(self) -> None:
+    def __init__(self, manners: Manners | None = None, written: Journal | None = None) -> None:
+        self._journal = written
+        self._free_s = 0.0
+        self._transactions = 0
         self.count = Count()
+        self.behave(manners or Manners())
+
+    def behave(self, manners: Manners) -> None:
+        """Take these manners from now on, on open connections, too."""
+        self._manners = manners
+        self.is_plain = manners.are_plain
+        self.cut_octets = manners.cut_octets
+
+    def read_again(self, file: Path) -> None:
+        """Count what a journal holds already; octets are not in it."""
+        found = journal.summary(file)
+        self.count.seen.update(map(hash, filter(None, journal.message_ids(file))))
+        self.count.messages, self.count.unnamed = found.messages, found.unnamed
+        self.count.first_s = found.first.monotonic_s if found.first else 0.0
+        self.count.last_s = found.last.monotonic_s if found.last else 0.0
+
+    def take(self, names: list[bytes], lines: list[bytes], octets: int, now_s: float) -> None:
+        """Journal and count messages. Raises OSError, and counts nothing, when they cannot be written down."""
+        if self._journal is not None:
+            self._journal.write(lines)
+        self.count.take(names, octets, now_s)
+
+    def refuses(self, recipient: bytes) -> bool:
+        """Say whether this recipient is refused, and count it."""
+        refused = self._manners.refuse_share > 0 and is_refused(recipient, self._manners.refuse_share)
+        self.count.refused += refused
+        return refused
+
+    def is_busy(self) -> bool:
+        """Say whether the transaction that begins now is one of those answered 421."""
+        self._transactions += 1
+        busy = self._manners.busy_every > 0 and self._transactions % self._manners.busy_every == 0
+        self.count.busy += busy
+        return busy
+
+    def wait_s(self) -> float:
+        """How long the answer to a message that is whole now has to wait."""
+        wait_s = self._manners.tarpit_s
+        if self._manners.rate:
+            now = time.monotonic()
+            self._free_s = max(self._free_s, now - PACE_SLACK_S)
+            wait_s = max(wait_s, self._free_s - now)
+            self._free_s += 1 / self._manners.rate
+        return wait_s
 
     def answer(self, word: bytes) -> dict[str, float]:
-        """Report; after `reset` counting begins anew."""
+        """Report; after `reset` counting begins anew, after `manners` it behaves otherwise."""
+        first, *options = word.decode("ascii", "replace").split() or [""]
+        if first == "manners":
+            self.behave(Manners.asked(read_options(options)))
         said = self.count.report()
         if word == b"reset":
             self.count = Count()
         return said
 
 
-class Session(asyncio.Protocol):
-    """One connection."""
-
-    def __init__(self, taken: Taken) -> None:
-        self._taken = taken
-        self._transport: asyncio.Transport | None = None
-        self._held = b""
-        self._in_data = False
-        self._searched = 0
-        self._recipients = 0
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._transport = cast(asyncio.Transport, transport)  # uvloop's are none by class, only by shape
-        self._transport.write(b"220 sink.example ESMTP counts\r\n")
-
-    def data_received(self, data: bytes) -> None:
-        self._held += data
-        out: list[bytes] = []
-        while self._transport is not None:
-            answer = self._message() if self._in_data else self._command()
-            if answer is None:
-                break
-            out.append(answer)
-            if answer[:3] in {b"221", b"421"}:
-                self._transport.write(b"".join(out))
-                self._transport.close()
-                return
-        if out and self._transport is not None:
-            self._transport.write(b"".join(out))
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        self._transport = None
-
-    def _message(self) -> bytes | None:
-        """Take one message if it is there whole."""
-        if self._held.startswith(_END[2:]):
-            end, past = 0, 3
-        else:
-            end = self._held.find(_END, self._searched)
-            past = end + len(_END)
-        if end < 0:
-            self._searched = max(0, len(self._held) - len(_END))
-            return None
-        self._taken.count.take(self._held[:end])
-        self._held = self._held[past:]
-        self._in_data, self._searched, self._recipients = False, 0, 0
-        return b"250 2.0.0 counted\r\n"
-
-    def _command(self) -> bytes | None:
-        line, found, rest = self._held.partition(b"\r\n")
-        if not found:
-            return None if len(line) <= MAX_LINE_OCTETS else b"421 5.5.2 that is no command\r\n"
-        self._held = rest
-        verb = line[:4].upper()
-        if verb == b"RCPT":
-            self._recipients += 1
-            return b"250 2.1.5 who else\r\n"
-        if verb == b"MAIL":
-            self._recipients = 0
-            return b"250 2.1.0 go on\r\n"
-        if verb == b"DATA":
-            self._in_data = self._recipients > 0
-            return b"354 and end with a dot\r\n" if self._in_data else b"503 5.5.1 to whom\r\n"
-        return b"221 2.0.0 goodbye\r\n" if verb == b"QUIT" else _REPLIES.get(verb, b"500 5.5.1 not known here\r\n")
-
-
-async def serve() -> None:
+async def serve(port: int, taken: Taken) -> None:
     """Listen, say where, and answer questions about the count until the input ends."""
     loop = asyncio.get_running_loop()
-    taken = Taken()
-    server = await loop.create_server(lambda: Session(taken), "127.0.0.1", 0, backlog=256)
+    server = await loop.create_server(lambda: Session(taken), "127.0.0.1", port, backlog=256, reuse_address=True)
     print(f"ready {server.sockets[0].getsockname()[1]}", flush=True)
     reader = asyncio.StreamReader()
     await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin)
@@ -189,12 +192,44 @@ async def serve() -> None:
     server.close()
 
 
-def main() -> None:
+def read_options(words: Sequence[str]) -> argparse.Namespace:
+    """Read the command line; ends the process with a sentence on standard error for what cannot be read."""
+    reader = argparse.ArgumentParser(prog="postmuster.bench.sink", description="An SMTP server that counts.")
+    reader.add_argument("--port", type=int, default=0)
+    reader.add_argument("--journal", type=Path)
+    reader.add_argument("--rate", type=_positive, default=0.0)
+    reader.add_argument("--tarpit", type=_positive, default=0.0)
+    reader.add_argument("--cut", type=int, default=0)
+    reader.add_argument("--busy", type=int, default=0)
+    reader.add_argument("--refuse-share", type=_share, default=0.0)
+    return reader.parse_args(words)
+
+
+def _positive(text: str) -> float:
+    number = float(text)
+    if not 0 < number < float("inf"):
+        raise ValueError
+    return number
+
+
+def _share(text: str) -> float:
+    number = float(text)
+    if not 0 <= number <= 1:
+        raise ValueError
+    return number
+
+
+def main(words: Sequence[str]) -> None:
     """Run until the standard input ends."""
     leave_with_parent()
+    asked = read_options(words)
+    written = Journal(asked.journal) if asked.journal else None
+    taken = Taken(Manners.asked(asked), written)
+    if asked.journal:
+        taken.read_again(asked.journal)
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(serve())
+        runner.run(serve(asked.port, taken))
 
 
 if __name__ == "__main__":
-    main()
+    main(sys.argv[1:])
