@@ -53,7 +53,7 @@ LIVES = (
         "notices/states.py",
         NOTICE_ARROWS,
         "A draft is approved by two officers who neither drafted nor edited it. A new revision of an approved notice is a "
-        "draft again. Release happens once.",
+        "draft again. A further round releases a settled notice again.",
     ),
     Life(
         "Round",

@@ -11,6 +11,7 @@ from tests.docs.pages import HOUSE, modules, page
 
 # Enumerations whose words no person meets, each with the reason; `module.Name` without `postmuster.`.
 UNSEEN = {
+    "cli.dns.Algorithm": "words of one option, listed in docs/commands.md",
     "cli.relay_config.Part": "words of one option, listed in docs/commands.md",
     "mail.address.AddressFault": "a reason in the rejects file, which has a sentence beside it",
     "mail.authentication_results.Result": "words of RFC 8601",
@@ -19,7 +20,7 @@ UNSEEN = {
     "mail.message.Wrapping": "how a mail is wrapped, printed nowhere",
     "mail.reply_code.ReplyFault": "inside the dialog",
     "mail.report.ReportFormat": "inside the reader",
-    "mail.smtp.EndReason": "inside the dialog",
+    "mail.smtp_events.EndReason": "inside the dialog",
     "mail.submission.Notify": "words of RFC 3461",
     "mail.submission.OutcomeKind": "inside the dialog; people see the delivery's state",
     "mail.submission.ReturnOf": "words of RFC 3461",

@@ -170,7 +170,7 @@ def test_tables_marked_append_only_are_those_the_migrations_guard() -> None:
     guarded = {
         table
         for path in HOUSE.glob("*/migrations/*.py")
-        for listed in re.findall(r"never_changed\(\[(.*?)\]", path.read_text(encoding="utf-8"), re.DOTALL)
+        for listed in re.findall(r"never_changed\([\[(](.*?)[\])]", path.read_text(encoding="utf-8"), re.DOTALL)
         for table in re.findall(r'"(\w+)"', listed)
     }
     assert marked == guarded

@@ -15,9 +15,12 @@ from django.db import connections
 
 from postmuster.base.errors import Defect
 from postmuster.ledger import actions as ledger
+from postmuster.mail.dkim import SigningAlgorithm
 from postmuster.runtime import checks, probe
 from postmuster.runtime.checks import Finding, Outcome
+from postmuster.runtime.dns_records import make_key
 from postmuster.settings import Settings
+from postmuster.settings.keys import RELAY_SECRET_FILE
 from postmuster.vault.actions import seal_unowned
 from postmuster.vault.keyring import Keyring
 
@@ -114,6 +117,55 @@ def test_missing_keys_are_a_finding_and_not_an_error(database: Database, setting
         Outcome.FAIL,
         f"There is no token key in {settings.key_dir}; nothing was sent; run `postmuster init` or restore it.",
     )
+
+
+def test_a_second_dkim_key_that_is_not_there_is_missed_before_a_worker_does(
+    database: Database, settings: Settings
+) -> None:
+    second = dataclasses.replace(settings.relay, dkim_second_selector="pm2")
+    found = _find(dataclasses.replace(settings, relay=second), "keys")
+    assert found.outcome is Outcome.FAIL
+    assert "dkim-pm2.pem" in found.sentence
+    make_key(settings, "pm2", SigningAlgorithm.ED25519_SHA256)
+    found = _find(dataclasses.replace(settings, relay=second), "keys")
+    assert found.outcome is Outcome.OK
+    assert "DKIM: pm1, pm2" in found.sentence
+
+
+def _relay(settings: Settings, **changes: object) -> Finding:
+    changed = dataclasses.replace(settings.relay, **changes)  # type: ignore[arg-type] - keys of the section
+    return _find(dataclasses.replace(settings, relay=changed), "relay")
+
+
+def test_a_clear_line_to_another_machine_is_warned_of_and_no_password_is_said_on_it(settings: Settings) -> None:
+    with _server(b"220 relay.example ESMTP\r\n", b"250-relay.example\r\n250 PIPELINING\r\n") as port:
+        assert _relay(settings, port=port).outcome is Outcome.OK
+        found = _relay(settings, host="0.0.0.0", port=port)  # noqa: S104 - this machine by a name that is no loopback address
+    assert found.outcome is Outcome.WARN
+    assert "readable and changeable" in found.sentence
+    password = settings.key_dir / RELAY_SECRET_FILE
+    password.write_text("secret\n", encoding="utf-8")
+    password.chmod(0o600)
+    found = _relay(settings, host="relay.example", user="postmuster")
+    assert found.outcome is Outcome.FAIL
+    assert "the password is never said there" in found.sentence
+
+
+def test_a_relay_that_does_not_begin_tls_is_a_failure(settings: Settings) -> None:
+    with _server(b"220 relay.example ESMTP\r\n", b"250-relay.example\r\n250 PIPELINING\r\n") as port:
+        without = _relay(settings, port=port, tls="starttls")
+        in_clear = _relay(settings, port=port, tls="implicit")
+    assert (without.outcome, in_clear.outcome) == (Outcome.FAIL, Outcome.FAIL)
+    assert "offers no STARTTLS" in without.sentence
+    assert "no TLS that can be verified" in in_clear.sentence
+
+
+def test_a_relay_that_cannot_be_seen_into_is_told_and_a_stated_rate_bounds_it(settings: Settings) -> None:
+    found = _find(settings, "relay depth")
+    assert found.outcome is Outcome.WARN
+    assert "A stop cannot see into this relay" in found.sentence
+    rated = dataclasses.replace(settings, relay=dataclasses.replace(settings.relay, rate_per_s=50))
+    assert "50 messages a second" in _find(rated, "relay depth").sentence
 
 
 def test_a_ledger_that_was_changed_is_a_failure(database: Database, settings: Settings, now: datetime) -> None:

@@ -34,6 +34,16 @@ def _settings(folder: Path, text: str) -> Path:
         ("[organisation]\ntime_zone = '../etc/passwd'", "organisation.time_zone"),
         ("[organisation]\ntime_zone = 'Mars/Olympus'", "organisation.time_zone"),
         ("[intake]\nsubaddress_separator = '++'", "intake.subaddress_separator"),
+        ("[hours]\nquiet_from = '24:00'", "hours.quiet_from"),
+        ("[hours]\nquiet_until = '7'", "hours.quiet_until"),
+        ("[hours]\nquiet_days = 'sunday'", "hours.quiet_days"),
+        ("[hours]\nquiet_days = [1]", "hours.quiet_days"),
+        ("[hours]\nquiet_days = ['sun']", "hours.quiet_days"),
+        ("[hours]\nquiet_days = ['sunday', 'sunday']", "hours.quiet_days"),
+        (
+            "[hours]\nquiet_days = ['monday', 'tuesday', 'wednesday', 'thursday', 'friday', 'saturday', 'sunday']",
+            "hours.quiet_days",
+        ),
     ],
 )
 def test_a_wrong_settings_file_is_refused_naming_the_key(tmp_path: Path, text: str, named: str) -> None:
