@@ -18,7 +18,7 @@ from tests.roster.sample import people, write
 
 from postmuster.base.errors import Defect, Refused
 from postmuster.notices.files import read_notice_file
-from postmuster.reports.figures import FailureFigures, InDoubtFigures, NoticeFigures, State
+from postmuster.reports.figures import FailureFigures, InDoubtFigures, NoticeFigures, State, TimeToStop
 from postmuster.reports.page import write_page
 
 RIVERS, BRIDGES = "Agency of Rivers/Directorate", "Agency of Bridges/Bureau of Spans"
@@ -358,3 +358,67 @@ def test_without_any_notice_there_is_an_empty_report(database: Any, now: datetim
 
     report = organisation_report(now=now)
     assert (report.notices, report.people_counted, report.balances) == ((), 0, False)
+
+
+def stop(notice_no: int, now: datetime) -> datetime:
+    """Stop a notice for everyone; returns when that was committed."""
+    from postmuster.control import actions, queries
+    from postmuster.control.states import Cause, Lane
+
+    actions.set_stop(
+        notice_no=notice_no, component_path="", lane=Lane.BULK, cause=Cause.STOP, reason="x", actor="shell", now=now
+    )
+    newest = queries.newest_stop(notice_no)
+    assert newest is not None
+    return newest.committed_at
+
+
+def lift(notice_no: int, now: datetime) -> None:
+    from postmuster.control import actions
+    from postmuster.control.states import Cause
+
+    actions.lift(notice_no=notice_no, component_path="", cause=Cause.STOP, reason="x", actor="shell", now=now)
+
+
+def halted(walk: Walk, generation: int, taken_at: datetime) -> None:
+    from postmuster.outbound import actions as outbound
+
+    outbound.record_halt(walk.of, generation, taken_at=taken_at.timestamp())
+
+
+def test_a_stop_says_when_the_relay_took_its_last_message_and_what_left_it(walk: Walk) -> None:
+    from postmuster.control import actions, queries
+    from postmuster.control.actions import LeftRelay
+
+    walk.expand()
+    assert walk.figures().time_to_stop is None
+    before = queries.generation()
+    committed = stop(walk.notice_no, walk.now)
+    assert walk.figures().time_to_stop == TimeToStop(0.0, None, None)  # nobody was sending
+    for late_ms in (-300, 120, 250):
+        halted(walk, before, committed + timedelta(milliseconds=late_ms))
+    assert walk.figures().time_to_stop == TimeToStop(0.25, None, None)
+    newest = queries.newest_stop(walk.notice_no)
+    assert newest is not None
+    actions.note_relay(
+        notice_no=walk.notice_no,
+        messages=9,
+        released=False,
+        how="postfix",
+        actor="shell",
+        now=walk.now,
+        left=LeftRelay(newest.stop_no, 4, 0.8),
+    )
+    assert walk.figures().time_to_stop == TimeToStop(0.25, 0.8, 4)
+
+
+def test_what_is_sent_after_a_stop_was_lifted_is_not_its_slowness(walk: Walk) -> None:
+    from postmuster.control import queries
+
+    walk.expand()
+    before = queries.generation()
+    committed = stop(walk.notice_no, walk.now)
+    halted(walk, before, committed + timedelta(milliseconds=40))
+    lift(walk.notice_no, walk.now)
+    halted(walk, queries.generation(), committed + timedelta(minutes=10))
+    assert walk.figures().time_to_stop == TimeToStop(0.04, None, None)

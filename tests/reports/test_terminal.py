@@ -15,7 +15,7 @@ from rich.cells import cell_len
 from rich.console import Console, RenderableType
 from tests.reports.sample import HOSTILE, announcement, conditions, empty, offer, organisation_report, people, rows
 
-from postmuster.reports.figures import DeliveryRow, State
+from postmuster.reports.figures import DeliveryRow, State, TimeToStop
 from postmuster.reports.terminal import (
     VIEW_ROWS,
     bar,
@@ -182,3 +182,11 @@ def test_a_bar_shows_anyone_at_all() -> None:
     assert bar(0, 5) == ""
     assert bar(5, 5, 4) == "████"
     assert bar(0, 0) == ""
+
+
+def test_a_status_says_how_long_the_stop_took_and_what_cannot_be_seen() -> None:
+    seen = printed(status_view(offer()))
+    assert "the relay took the last message 0.42 s after it" in seen
+    assert "the last of 211 that left the relay left 3.1 s after it" in seen
+    unseen = printed(status_view(replace(offer(), time_to_stop=TimeToStop(0.0, None, None))))
+    assert "what left this relay after it is not visible" in unseen

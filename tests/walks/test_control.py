@@ -235,7 +235,7 @@ def test_a_component_s_pause_reaches_into_the_queue_and_no_further(muster: Muste
     told = relay_hold.release(settings, of.notice_no, path, actor="shell", clock=clock)
     assert (told.messages, _held(queue)) == (inside, 0)
     facts = [json.loads(row[0]) for row in sql.rows("SELECT facts::text FROM ledger_entry WHERE kind LIKE 'relay %%'")]
-    assert all(set(one) == {"messages", "how"} for one in facts)
+    assert all({"messages", "how"} <= set(one) <= {"messages", "how", "stop", "left", "left_s"} for one in facts)
 
 
 def test_what_arrives_between_the_two_looks_is_held_too(muster: Muster, queue: Path) -> None:
@@ -244,9 +244,34 @@ def test_what_arrives_between_the_two_looks_is_held_too(muster: Muster, queue: P
     whole = json.loads(queue.read_text())
     queue.write_text(json.dumps(whole[:5]), encoding="utf-8")
 
+    coming = [whole[5:8]]
+
     def more_comes(_: float) -> None:
-        queue.write_text(json.dumps(json.loads(queue.read_text()) + whole[5:8]), encoding="utf-8")
+        queue.write_text(json.dumps(json.loads(queue.read_text()) + (coming.pop() if coming else [])), encoding="utf-8")
 
     muster.stop(notice_no=of.notice_no)
     told = relay_hold.hold(muster.desk.settings, of.notice_no, "", actor="shell", clock=muster.clock, wait=more_comes)
     assert (told.messages, _held(queue)) == (8, 8)
+
+
+def test_what_left_the_queue_all_the_same_is_counted_and_said_beside_the_stop(muster: Muster, queue: Path) -> None:
+    of = muster.begin()
+    _fill(muster, of, queue)
+    whole = json.loads(queue.read_text())[:6]
+    queue.write_text(json.dumps(whole), encoding="utf-8")
+
+    def some_leave(_: float) -> None:  # one is delivered and its file gone, of another only the held file is left
+        now = {one["queue_id"]: one for one in json.loads(queue.read_text())}
+        now.pop(whole[0]["queue_id"], None)
+        now[whole[1]["queue_id"]]["recipients"] = []
+        queue.write_text(json.dumps(list(now.values())), encoding="utf-8")
+
+    muster.stop(notice_no=of.notice_no)
+    stop_no = control.standing(of.notice_no)[0].stop_no
+    told = relay_hold.hold(muster.desk.settings, of.notice_no, "", actor="shell", clock=muster.clock, wait=some_leave)
+    assert told.left is not None
+    assert (told.messages, told.left.stop_no, told.left.messages) == (4, stop_no, 2)
+    assert 0 < told.left.seconds < 60
+    assert "4 messages" in told.sentence()
+    shown = json.loads(muster.command("notice", "status", _id(of), "--json").stdout)["time_to_stop"]
+    assert shown == {"accepted_s": 0.0, "left_relay_s": told.left.seconds, "left_relay_messages": 2}

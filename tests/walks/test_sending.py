@@ -144,7 +144,8 @@ def test_a_slow_sender_writes_its_answers_down_late_and_nothing_doubles(muster: 
     while (other := outbound.claim_batch(of, 60)) is not None:
         others.append(other)
     assert slow.batch.batch_no in [other.batch_no for other in others]
-    assert not outbound.hand_window(of, slow.batch, slow.people[-1].seq, lease_s=60, now=muster.desk.now)  # nor while another has it
+    # nor while another has it
+    assert not outbound.hand_window(of, slow.batch, slow.people[-1].seq, lease_s=60, now=muster.desk.now)
     outbound.finish_batch(slow.batch)
     for other in others:
         outbound.release_batch(other)

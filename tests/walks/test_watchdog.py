@@ -99,4 +99,4 @@ def test_the_time_a_stop_took_is_the_last_copy_the_relay_took_after_its_commit(m
     assert found is not None
     assert (found.accepted_s, found.left_relay_s) == (0.3, None)
     muster.lift(notice_no=of.notice_no)
-    assert reports.notice_figures(of.notice_no, now=muster.desk.now).time_to_stop is None
+    assert reports.notice_figures(of.notice_no, now=muster.desk.now).time_to_stop == found

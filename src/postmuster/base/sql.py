@@ -67,7 +67,9 @@ def _without_detail(error: BaseException) -> PostmusterError:
             "`postmuster check` if it stays so."
         )
     kind_of_error = Collision if state == _UNIQUE_VIOLATION else Defect
-    return kind_of_error(f"The database refused a statement ({state or kind}); it was rolled back whole; please report it.")
+    return kind_of_error(
+        f"The database refused a statement ({state or kind}); it was rolled back whole; please report it."
+    )
 
 
 def rows(statement: str, parameters: Parameters = ()) -> list[Row]:

@@ -6,16 +6,21 @@ notice to everybody, strikes at the moment its seed says (`chaos_plan`), mends, 
 the book with the journal (`chaos_books`).
 
 Promises. A run that does not settle within `RUN_LIMIT_S` has failed, and says what was still open. A run that failed is
-told with its seed, by which it can be played again; the next one begins with everything running. No process stays behind.
+told with its seed, by which it can be played again; the next one begins with everything running. No process stays behind,
+also after Ctrl-C and SIGTERM (after a kill -9 of this one the database server does, and a worker that is frozen just then).
 """
 
 from __future__ import annotations
 
+import signal
+import sys
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from datetime import timedelta
 from pathlib import Path
+from types import FrameType
 from typing import Any, Final
 
 from postmuster.access.queries import acting
@@ -43,6 +48,7 @@ RUN_LIMIT_S: Final = 60.0
 STRIKE_LIMIT_S: Final = 3.0  # a moment that does not come by then is now
 CALM_S: Final = 0.5  # what a process that was thawed still writes is on the journal by then
 LOOK_S: Final = 0.002
+ENDED: Final = 128 + signal.SIGTERM  # the exit code of who was told to end
 SETTINGS: Final = {"work.lease_s": LEASE_S, "relay.first_retry_s": 60}
 _STATE: Final = "SELECT state FROM notices_round WHERE notice_id = %s AND number = %s"
 
@@ -88,14 +94,30 @@ def bench_chaos(
     if not 1 <= runs <= MOST_RUNS:
         raise Refused(f"{runs} runs are none or too many; nothing was done; choose 1 to {MOST_RUNS}.")
     done: list[Run] = []
-    with open_house(out, people=people, sign="openssl", tell=tell, given=SETTINGS) as house:
+    with _ends_in_order(), open_house(out, people=people, sign="openssl", tell=tell, given=SETTINGS) as house:
         load_only(house)
         with open_stage(house, tell) as stage:
-            for one in [only] if only is not None else seeds(seed, runs):
-                done.append(_play_safely(draw(one, people, LEASE_S, WORKERS), stage))
+            plans = [draw(one, people, LEASE_S, WORKERS) for one in ([only] if only is not None else seeds(seed, runs))]
+            ahead = _Ahead(plans)
+            for plan in plans:
+                done.append(_play_safely(plan, stage, ahead))
                 heard(done[-1])
         safety = house.durability()
     return summary(done, people=people, seed=seed) | {"database": safety}
+
+
+@contextmanager
+def _ends_in_order() -> Iterator[None]:
+    """Let SIGTERM unwind what is open, as Ctrl-C does."""
+
+    def leave(_number: int, _frame: FrameType | None) -> None:
+        sys.exit(ENDED)
+
+    before = signal.signal(signal.SIGTERM, leave)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def summary(runs: Sequence[Run], *, people: int, seed: int) -> dict[str, Any]:
@@ -141,11 +163,33 @@ def _sum(runs: Iterable[Run]) -> dict[str, Any]:
 # ---- one run
 
 
-def _play_safely(plan: Plan, stage: Stage) -> Run:
+class _Ahead:
+    """Approved notices for the runs; the next one is written while the one at hand is waited for."""
+
+    def __init__(self, plans: Sequence[Plan]) -> None:
+        self._to_come = list(plans)
+        self._written: dict[int, int] = {}  # notice by seed
+
+    def take(self, plan: Plan) -> int:
+        """The notice of a run."""
+        self._to_come.remove(plan)
+        return self._written.pop(plan.seed, 0) or self._write(plan)
+
+    def write_next(self) -> None:
+        """Use the time; when the database is away just now it is done later."""
+        if self._to_come and self._to_come[0].seed not in self._written:
+            plan = self._to_come[0]
+            self._written[plan.seed] = patiently(lambda: self._write(plan), 0)
+
+    def _write(self, plan: Plan) -> int:
+        return approved_notice(f'\n[in_doubt]\npolicy = "{plan.policy}"\nwait_minutes = {WAIT_MINUTES}\n')
+
+
+def _play_safely(plan: Plan, stage: Stage, ahead: _Ahead) -> Run:
     """Play a run; whatever goes wrong in it is its failure, and the next one begins with everything running."""
     began_s = time.monotonic()
     try:
-        return _play(plan, stage, began_s)
+        return _play(plan, stage, ahead, began_s)
     except PostmusterError as error:
         problem = error.sentence
     except (OSError, ValueError) as error:
@@ -155,17 +199,16 @@ def _play_safely(plan: Plan, stage: Stage) -> Run:
     return Run(plan, verdict, Doubt(0, 0), time.monotonic() - began_s)
 
 
-def _play(plan: Plan, stage: Stage, began_s: float) -> Run:
+def _play(plan: Plan, stage: Stage, ahead: _Ahead, began_s: float) -> Run:
     journal = stage.house.folder / f"run-{plan.seed}.journal"
     stage.sink.begin(journal)
-    terms = f'\n[in_doubt]\npolicy = "{plan.policy}"\nwait_minutes = {WAIT_MINUTES}\n'
-    notice_no = approved_notice(terms)
+    notice_no = ahead.take(plan)
     number = release(notice_no, actor=acting("ben"), desk=stage.house.desk, then=defer_expand)
     round_ = stored.round_of(notice_no, number)
     if round_ is None:
         raise Defect("The round that was released is not there; the run is worth nothing; please report it.")
     of = ref_of(round_)
-    walk = _Walk(of, stage, plan.blows)
+    walk = _Walk(of, stage, plan.blows, ahead.write_next)
     walk.until_sent()
     found = doubt(of, read_books(of, journal))
     walk.until_settled()
@@ -185,9 +228,10 @@ def _play(plan: Plan, stage: Stage, began_s: float) -> Run:
 class _Walk:
     """One round from its release to its end, struck on the way."""
 
-    def __init__(self, of: RoundRef, stage: Stage, blows: Sequence[Blow]) -> None:
+    def __init__(self, of: RoundRef, stage: Stage, blows: Sequence[Blow], meanwhile: Callable[[], None]) -> None:
         self._of = of
         self._stage = stage
+        self._meanwhile = meanwhile
         self._began_s = time.monotonic()
         self._to_come = list(blows)
         self._due_s: dict[Blow, float] = {}  # reached, and about to strike
@@ -227,6 +271,7 @@ class _Walk:
                 self._stage.revive(more_to_come=False)
                 if done():
                     return
+                self._meanwhile()
                 look_s = time.monotonic() + 20 * LOOK_S
             time.sleep(LOOK_S)
 

@@ -44,7 +44,7 @@ _LASTS_S: Final = {
     Trouble.RESTART_DATABASE: (0.0, 0.0),
     Trouble.CUT: (0.1, 0.6),
     Trouble.BUSY: (0.1, 0.6),
-    Trouble.FREEZE: (1.2, 2.0),  # beyond the lease
+    Trouble.FREEZE: (1.1, 1.5),  # beyond the lease: the rescuer looks once a second
 }
 
 

@@ -4,7 +4,7 @@ What for: each run lets a notice go out, stops it at a random moment (the whole 
 counts what the relay accepted after the commit and what still left it; then the stop is lifted, and the books are compared
 with what came out at the other end. `make stop-drill RUNS=50` shows the slowest of all runs.
 
-Kept are: the last message is accepted within `LIMIT_S` of the commit; no more messages are accepted after it than one window
+Kept are: the last message is accepted within a second of the commit; no more messages are accepted after it than one window
 a process; nobody gets two copies, nobody none, but for those whose copy is in doubt, who are counted apart.
 
 Limits: one machine, one clock, the loopback; two worker processes. The seed fixes the draws, not the machine's pace.

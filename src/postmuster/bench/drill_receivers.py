@@ -49,7 +49,7 @@ class Receiver:
 RECEIVERS: Final = (
     Receiver("fast sink", 5000, (), jitter_s=0.05),
     Receiver("sink at 50/s", 240, ("--rate", "50")),
-    Receiver("sink that tarpits", 20, ("--tarpit", "1.2"), jitter_s=1.2),
+    Receiver("sink that tarpits", 24, ("--tarpit", "1.2"), jitter_s=1.2),
     Receiver("Postfix, slow destination", 600, ("--rate", "80"), is_postfix=True),
 )
 

@@ -44,6 +44,8 @@ LEAST_SHARE, MOST_SHARE = 0.02, 0.6  # of those addressed, handed over when the 
 OFFICE_SHARE: Final = 0.3  # of the stops of a component; the others stop a whole agency
 QUIET_S: Final = 1.0  # what the relay still lets go after it was told to hold ends within this
 LOOK_S: Final = 0.02
+LIMIT_S: Final = 1.0  # P4
+RECENT_S: Final = 1.0  # a process's window is what it saw a moment ago: before its last pause, perhaps
 REASON: Final = "a drill"
 _HANDED: Final = """
 SELECT count(*) FROM outbound_delivery
@@ -81,7 +83,8 @@ class Run:
     addressed: int
     before: int  # accepted before the commit
     after: int  # accepted after it
-    window: int  # the most that was accepted in 200 ms before it, at least one a process, at most 200 a process
+    window: int  # what one process may have unanswered: see `window_before`
+    processes: int
     accepted_s: float
     left_relay_s: float | None
     left_relay_messages: int | None
@@ -97,12 +100,13 @@ class Run:
 
     def why_not(self) -> str:
         """What the run broke, in a few words; empty when all was kept."""
-        limit_s = 1.0
         found = []
-        if self.accepted_s > limit_s:
+        if self.accepted_s > LIMIT_S:
             found.append(f"the last message was accepted {self.accepted_s:.2f} s after the commit")
-        if self.after > self.window:
-            found.append(f"{self.after} messages after the commit, a window was {self.window}")
+        if self.after > self.window * self.processes:
+            found.append(
+                f"{self.after} messages after the commit, {self.processes} processes with a window of {self.window}"
+            )
         for count, what in ((self.lost, "lost"), (self.doubled, "doubled"), (self.missing, "without a copy")):
             if count:
                 found.append(f"{count} {what}")
@@ -246,6 +250,7 @@ def _run(scene: _Scene, scope: str, stop: _Stop, looked_s: float, told_s: float 
         before=before,
         after=len(after),
         window=window_before(accepted, stop.committed_s, settings.work.workers, settings.relay.connections),
+        processes=settings.work.workers,
         accepted_s=round(accepted_s, 3),
         left_relay_s=round(max((one.at_s - stop.committed_s for one in out), default=0.0), 3) if stop.relay else None,
         left_relay_messages=len(out) if stop.relay else None,
@@ -285,11 +290,13 @@ def _balance(states: dict[int, str], copies: Counter[int]) -> dict[str, Any]:
 
 
 def window_before(accepted: Sequence[Message], committed_s: float, processes: int, connections: int) -> int:
-    """The most that was accepted within one window's time before the commit; a process has at least 1 and at most 200.
+    """The largest window a process may have had: the most the relay took in 200 ms of the last second, 1 to 200 messages.
 
-    Its first window, before it knows the relay's pace, has a message a connection.
+    Which process a message came from is not in a journal; one that is alone for a moment sees the relay's whole pace. Its
+    first window, before it knows any pace, has a message a connection.
     """
     times = [one.at_s for one in accepted if one.at_s <= committed_s]
-    least = processes * (connections if len(times) < processes * connections else 1)
-    most = max((place + 1 - bisect_right(times, at_s - WINDOW_S) for place, at_s in enumerate(times)), default=0)
-    return min(processes * MAX_WINDOW, max(least, most))
+    least = connections if len(times) < processes * connections else 1
+    recent = times[bisect_right(times, committed_s - RECENT_S) :]
+    most = max((place + 1 - bisect_right(recent, at_s - WINDOW_S) for place, at_s in enumerate(recent)), default=0)
+    return min(MAX_WINDOW, max(least, most))

@@ -128,13 +128,14 @@ def drill(
     """Stop notices in the middle of their way, and measure how long that takes; 1 when a promise was broken."""
     prepare_django()
     from postmuster.bench import drill as drilling
+    from postmuster.cli import bench_drill as view
 
     chosen = drilling.read_receivers(receivers)
-    found = drilling.bench_drill(runs, seed=seed, out=out, tell=note, heard=lambda _: None, receivers=chosen)
+    found = drilling.bench_drill(runs, seed=seed, out=out, tell=note, heard=view.heard, receivers=chosen)
     if as_json:
         say_json(found)
     else:
-        Console().print(_stops(found["lines"]))
+        Console().print(view.table(found["lines"]))
     for name, reason in found["left_out"].items():
         note(f"Left out: {name}. {reason}")
     for sentence in found["broken"]:
@@ -145,7 +146,9 @@ def drill(
 
 @app.command("chaos")
 def chaos_send(
-    runs: Annotated[int, typer.Option(min=1, help="How many runs: a notice each, and something that goes wrong.")] = 200,
+    runs: Annotated[
+        int, typer.Option(min=1, help="How many runs: a notice each, and something that goes wrong.")
+    ] = 200,
     seed: Annotated[int, typer.Option(min=0, help="What the troubles and their moments are drawn from.")] = 1,
     people: People = 400,
     only: Annotated[int | None, typer.Option(min=0, metavar="SEED", help="Play the run of this seed alone.")] = None,
@@ -232,30 +235,6 @@ def _flat(found: dict[str, Any], before: str) -> Iterator[tuple[str, str]]:
             yield from _flat(value, f"{before}{name}.")
         else:
             yield f"{before}{name}", f"{value:,}" if isinstance(value, int | float) else str(value)
-
-
-def _stops(lines: Sequence[dict[str, Any]]) -> Table:
-    """The slowest and the most of each receiver and scope."""
-    table = Table(box=None, pad_edge=False, padding=(0, 1, 0, 0))
-    for head in ("receiver", "stopped"):
-        table.add_column(head, no_wrap=True)
-    for head in ("runs", "accepted s", "after", "window", "left s", "left", "in doubt", "lost", "doubled"):
-        table.add_column(head, justify="right", no_wrap=True)
-    for one in lines:
-        left_s, left = one["left_relay_s"], one["left_relay_messages"]
-        cells = (
-            one["runs"],
-            f"{one['accepted_s']:.2f}",
-            one["after"],
-            one["window"],
-            "–" if left_s is None else f"{left_s:.2f}",
-            "–" if left is None else left,
-            one["in_doubt_true"] + one["in_doubt_false"],
-            one["lost"] + one["missing"],
-            one["doubled"],
-        )
-        table.add_row(one["receiver"], one["scope"], *map(str, cells))
-    return table
 
 
 def _table(sizes: Sequence[dict[str, Any]]) -> Table:

@@ -26,6 +26,7 @@ COLUMNS: Final = (
     ("missing", "missing_at_end"),
     ("s a run", "seconds"),
 )
+WIDTH: Final = 130  # of the table, where nobody says how wide the place is
 
 
 class Told:
@@ -70,7 +71,8 @@ class Told:
         for row in found["by_trouble"]:
             table.add_row(row["trouble"], row["policy"], *_cells(row))
         table.add_row("all", "", *_cells(found["totals"]), style="bold")
-        Console().print(table)
+        console = Console()
+        Console(width=max(console.width, WIDTH)).print(table)
         if found["failed_seeds"]:
             print(
                 f"Failed: seeds {', '.join(map(str, found['failed_seeds']))}. Play one again: bench chaos --only SEED"

@@ -162,7 +162,18 @@ def send(notice_no: int, round_no: int, *, desk: Desk, tell: Tell = _quiet) -> i
         while end is End.CHANGED and not control.stopped(notice_no, Lane.BULK):
             end, count = _send_through_one_relay(round_, desk, room, tell)
             sent += count
+    _tell_of_faults(desk)
     return sent
+
+
+def _tell_of_faults(desk: Desk) -> None:
+    """A library that signs wrongly is told of; none of its faulty signatures was used."""
+    batch = desk.signing.signer.batch if desk.signing.signer else None
+    if batch is not None and batch.faults:
+        _say(
+            f"send: {batch.faults} signatures made eight at once were faulty since this process began; each was thrown away "
+            "and made anew by the ordinary library; set relay.sign_in_batches to false."
+        )
 
 
 def _send_through_one_relay(round_: StoredRound, desk: Desk, room: InRelay, tell: Tell) -> tuple[End, int]:

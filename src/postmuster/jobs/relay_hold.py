@@ -153,7 +153,7 @@ def _hold_and_look(settings: Settings, notice_no: int, component_path: str, wait
         seen = [one for one in queue.ours() if notice_no in (0, one.notice_no)]
         fresh = [one for one in seen if not (one.is_held or one.is_done)]
         more = {one.queue_id for one in _inside(settings, fresh, component_path)}
-        queue.hold(sorted(more))
+        queue.hold_these(sorted(more))
         found |= more
         there = {one.queue_id for one in seen if not one.is_done}
         gone = {each: gone.get(each, time.time()) for each in found - there}

@@ -57,9 +57,13 @@ class PostfixQueue:
                 if found is not None:
                     yield found
 
-    def hold(self, queue_ids: list[str]) -> None:
+    def hold(self, wanted: Callable[[Queued], bool]) -> int:
+        """Hold what is wanted; returns how many mails that were not held before. Raises `Transient`."""
+        return self.hold_these([one.queue_id for one in self.ours() if not one.is_held and wanted(one)])
+
+    def hold_these(self, queue_ids: list[str]) -> int:
         """Hold these; whichever is no longer there is passed over. Raises `Transient`."""
-        self._move(queue_ids, "-h")
+        return self._move(queue_ids, "-h")
 
     def release(self, wanted: Callable[[Queued], bool]) -> int:
         """Let go what is wanted of what is held; returns how many. Raises `Transient`."""

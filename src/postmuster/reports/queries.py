@@ -3,12 +3,13 @@
 For: `notice status`, `person show`, `notice deliveries` and the report. Promises: the figures of a round are read in one
 snapshot, so that they add up while mail goes out (P2); pending is the audience less every other state; nobody who merely
 did not answer is listed (P6), and a list names people by roster id alone. Figures that do not add up are a `Defect`, made
-where they are built. Limits: `breakdowns` and reasons read the deliveries of the round once each; a live view asks without.
+where they are built. Limits: `breakdowns` read the deliveries of the round several times; a live view asks without.
 Letters and cases are counted for the notice, whatever the round.
 """
 
 from __future__ import annotations
 
+import json
 from collections import defaultdict
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -80,8 +81,8 @@ def notice_figures(
 ) -> NoticeFigures:
     """The figures of a round, the newest when none is named; of a notice not yet released, an empty audience.
 
-    Without `breakdowns` there are no components, classes and times. `rate_per_s` is what the caller measured; `quiet_zones`
-    names the zones in which a round rests now, for `held_by`.
+    Without `breakdowns` there are no components, classes, times and reasons. `rate_per_s` is what the caller measured;
+    `quiet_zones` names the zones in which a round rests now, for `held_by`.
     Raises: `Refused` when there is no such notice or round; `Defect` when the book does not balance.
     """
     with _snapshot():
@@ -101,7 +102,7 @@ def _round_figures(
     key: Key = {"notice_no": of.notice_no, "round_no": of.number, "version": of.roster_version}
     components = _components(key) if breakdowns else ()
     states = _added([part.states for part in components]) if components else _totals(key)
-    in_doubt, failed, withheld = _reasons(key)
+    in_doubt, failed, withheld = _reasons(key) if breakdowns else ((), (), {})
     buckets = _buckets(key)
     answers, waiting, unconfirmed = _answers(key)
     assessment = assessments.by_number(of.assessment_no).document
@@ -142,17 +143,25 @@ def _held_by(of: StoredRound, quiet_zones: QuietZones, now: datetime) -> tuple[s
 
 
 def _time_to_stop(of: StoredRound) -> TimeToStop | None:
-    """How long after the commit of the stop that stands the relay took the last copy; None where no dialog was ended by one.
+    """How long the newest stop for everyone took, lifted or not; None where it found nothing on its way.
 
-    By the server's clock for the commit, the sender's for the copy. What left the relay is in the relay's own journal.
+    By the server's clock for the commit, the sender's for the last copy the relay took. What left the relay is known where
+    the relay could be told to hold what it has.
     """
     stop = control.newest_stop(of.notice_no)
-    if stop is None or stop.is_lifted:
+    if stop is None:
         return None
-    taken_at = sql.value(_SQL["last_taken"], {"notice_no": of.notice_no, "round_no": of.number})
-    if taken_at is None:
+    acts: Key = {}
+    for kind, facts in sql.rows(_SQL["stop_acts"], {"stop_no": stop.stop_no}):
+        acts.setdefault(kind, facts if isinstance(facts, dict) else json.loads(facts))
+    generation = acts.get("stop set", {}).get("generation")
+    key = {"notice_no": of.notice_no, "round_no": of.number, "generation": generation or 0}
+    taken_at = sql.value(_SQL["last_taken"], key)
+    if generation is None or (taken_at is None and stop.is_lifted):
         return None
-    return TimeToStop(max(0.0, round((taken_at - stop.committed_at).total_seconds(), 3)), None, None)
+    accepted_s = (taken_at - stop.committed_at).total_seconds() if taken_at else 0.0
+    held = acts.get("relay held", {})
+    return TimeToStop(max(0.0, round(accepted_s, 3)), held.get("left_s"), held.get("left"))
 
 
 def _draft_figures(revision: StoredRevision, *, now: datetime) -> NoticeFigures:

@@ -29,6 +29,7 @@ from postmuster.reports.figures import (
     PersonDelivery,
     PersonFigures,
     State,
+    TimeToStop,
     by_count,
 )
 from postmuster.reports.words import Words, number, share, shown
@@ -137,6 +138,8 @@ def _around(figures: NoticeFigures, words: Words) -> RenderableType:
     ]
     if figures.rate_per_s is not None:
         lines.append((words.text("rate"), Text(words.text("rate_value", rate=number(round(figures.rate_per_s))))))
+    if figures.time_to_stop is not None:
+        lines.append((words.text("stop_heading"), _stopped(figures.time_to_stop, words)))
     grid = Table.grid(padding=(0, 2, 0, 0))
     grid.add_column(style="bold", no_wrap=True)
     grid.add_column(overflow="fold")
@@ -144,6 +147,15 @@ def _around(figures: NoticeFigures, words: Words) -> RenderableType:
         if line:
             grid.add_row(Text(label), line)
     return grid
+
+
+def _stopped(stop: TimeToStop, words: Words) -> Text:
+    """How long the newest stop took: the last message the relay took, and the last that left it."""
+    accepted = words.text("stop_short_accepted", seconds=stop.accepted_s)
+    if stop.left_relay_s is None:
+        return Text(f"{accepted}\n{words.text('stop_short_unseen')}")
+    messages = number(stop.left_relay_messages or 0)
+    return Text(f"{accepted}\n{words.text('stop_short_left', seconds=stop.left_relay_s, messages=messages)}")
 
 
 def _named(counts: Mapping[str, int], table: str, words: Words) -> Text:

@@ -26,6 +26,8 @@ _ROOMS = (
     "replies",
     "jobs",
 )
+# A server that nobody answers for is given up: else a sender would hang for a quarter of an hour, its stop unseen.
+_PATIENCE = {"connect_timeout": 10, "tcp_user_timeout": 30_000}  # seconds; milliseconds without an acknowledgement
 _OWN_KEYS = ("dbname", "user", "password", "host", "port")
 
 
@@ -48,7 +50,7 @@ def _connection(login: dict[str, str]) -> dict[str, Any]:
         "PORT": login.get("port", ""),
         "CONN_MAX_AGE": None,
         "DISABLE_SERVER_SIDE_CURSORS": True,
-        "OPTIONS": {"application_name": "postmuster", "options": "-c TimeZone=UTC"} | extra,
+        "OPTIONS": {"application_name": "postmuster", "options": "-c TimeZone=UTC", **_PATIENCE} | extra,
     }
 
 

@@ -78,7 +78,8 @@ MEANINGS: Mapping[str, Meaning] = {
     ),
     "relay.signs": Meaning("true or false", "The relay signs (DKIM), with a key of its own; we then do not."),
     "relay.sign_in_batches": Meaning(
-        "true or false", "Sign eight mails at once where the extra `ifma` is installed and the processor can; else no matter."
+        "true or false",
+        "Sign eight mails at once where the extra `ifma` is installed and the processor can; else no matter.",
     ),
     "relay.connections": Meaning("connections", "How many connections one worker keeps to the relay."),
     "relay.max_in_relay": Meaning(

@@ -83,5 +83,14 @@ SELECT kind, count(*) FROM outbound_letter WHERE notice_no = %(notice_no)s GROUP
 SELECT id, handle FROM access_officer WHERE id = ANY(%(officers)s::bigint[])
 
 -- name: last_taken
--- When the relay last took a copy before a stop ended the dialog. Index: outbound_halt_notice.
-SELECT max(last_taken_at) FROM outbound_halt WHERE notice_no = %(notice_no)s AND round_no = %(round_no)s
+-- When the relay last took a copy of senders that began before a stop; those that began after it work under its generation or
+-- a later one. Index: outbound_halt_notice.
+SELECT max(last_taken_at) FROM outbound_halt
+WHERE notice_no = %(notice_no)s AND round_no = %(round_no)s AND generation < %(generation)s
+
+-- name: stop_acts
+-- What the ledger has of a stop: under which generation it was set, what the relay then said. It has no index but its key,
+-- so that only the newest entries are looked at: who asks how fast a stop was asks soon.
+SELECT kind, facts FROM (SELECT id, kind, facts FROM ledger_entry ORDER BY id DESC LIMIT 20000) AS newest
+WHERE kind IN ('stop set', 'relay held') AND (facts ->> 'stop')::bigint = %(stop_no)s
+ORDER BY id DESC
