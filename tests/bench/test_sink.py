@@ -303,6 +303,17 @@ def test_a_tarpit_answers_each_message_late_and_journals_it_only_then(tmp_path: 
         assert entry.monotonic_s - began >= 0.15
 
 
+def test_who_left_before_the_answer_was_due_is_not_counted_as_taken() -> None:
+    with children.sink("--tarpit", "0.15") as sink:
+        with client(sink) as leaves:
+            leaves.sendall(MAIL + RCPT + chunk(whole("m0")) + MAIL)
+            assert read_until(leaves, 1, b"250 2.1.5")
+        with client(sink) as stays:
+            stays.sendall(MAIL + RCPT + chunk(whole("m1")))
+            read_until(stays, 1)
+        assert sink.ask("report")["messages"] == 1
+
+
 # ---- the journal
 
 

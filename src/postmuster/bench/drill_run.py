@@ -36,6 +36,7 @@ from postmuster.outbound import queries as book
 from postmuster.outbound.pace import MAX_WINDOW, WINDOW_S
 from postmuster.outbound.states import DeliveryState
 from postmuster.outbound.values import RoundRef
+from postmuster.reports.figures import TimeToStop
 from postmuster.reports.queries import notice_figures
 from postmuster.runtime.processes import Crew
 
@@ -89,7 +90,7 @@ class Run:
     left_relay_s: float | None
     left_relay_messages: int | None
     told_held: int | None
-    told_s: float | None  # what `notice status` says of the same stop
+    told: TimeToStop | None  # what `notice status` says of the same stop
     waiting: int  # not handed over when the stop came
     in_doubt_true: int
     in_doubt_false: int
@@ -150,13 +151,12 @@ def play(at: Standing, crew: Crew, scope: str, dice: Random) -> Run:
     scene.wait(lambda: not sql.value(_UNFINISHED, scene.of.key | {"path": stop.path}))
     _grow_quiet(scene)
     looked_s = time.time()
-    told_s = None
+    told = None
     if scope == WHOLE:
         told = notice_figures(scene.of.notice_no, now=at.house.clock.now(), breakdowns=False).time_to_stop
-        told_s = told.accepted_s if told else None
     _lift(scene, stop)
     scene.wait(lambda: book.to_do(scene.of) == (0, 0) and at.is_empty())
-    return _run(scene, scope, stop, looked_s, told_s, seconds=time.monotonic() - began_s)
+    return _run(scene, scope, stop, looked_s, told, seconds=time.monotonic() - began_s)
 
 
 def _begin(at: Standing, crew: Crew) -> _Scene:
@@ -231,7 +231,7 @@ def _lift(scene: _Scene, stop: _Stop) -> None:
 # ---- what the receiver wrote down, and what the books say
 
 
-def _run(scene: _Scene, scope: str, stop: _Stop, looked_s: float, told_s: float | None, *, seconds: float) -> Run:
+def _run(scene: _Scene, scope: str, stop: _Stop, looked_s: float, told: TimeToStop | None, *, seconds: float) -> Run:
     notice_no, settings = scene.of.notice_no, scene.at.house.settings
     accepted, left = scene.at.accepted(notice_no), scene.at.left(notice_no)
     rows = sql.rows(_PLACES, scene.of.key)
@@ -255,7 +255,7 @@ def _run(scene: _Scene, scope: str, stop: _Stop, looked_s: float, told_s: float 
         left_relay_s=round(max((one.at_s - stop.committed_s for one in out), default=0.0), 3) if stop.relay else None,
         left_relay_messages=len(out) if stop.relay else None,
         told_held=stop.told_held,
-        told_s=told_s,
+        told=told,
         waiting=len(due) - before - len(after),
         seconds=round(seconds, 1),
         **_balance(states, copies),

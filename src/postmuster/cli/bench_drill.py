@@ -25,9 +25,9 @@ def heard(run: Run) -> None:
 def table(lines: Sequence[dict[str, Any]]) -> Table:
     """The slowest and the most of each receiver and scope; lost counts whoever has no copy and is not in doubt."""
     shown = Table(box=None, pad_edge=False, padding=(0, 1, 0, 0))
-    for head in ("receiver", "stopped"):
-        shown.add_column(head, no_wrap=True)
-    for head in ("runs", "last s", "after", "window", "left s", "left", "doubt", "lost", "twice"):
+    shown.add_column("receiver", max_width=17)
+    shown.add_column("stopped", no_wrap=True)
+    for head in ("runs", "last s", "after", "window", "left s", "left", "doubt", "lost", "two"):
         shown.add_column(head, justify="right", no_wrap=True)
     for one in lines:
         left_s, left = one["left_relay_s"], one["left_relay_messages"]
