@@ -258,7 +258,10 @@ class Sender:
         part = self._parts.popleft()
         answers = part.answers.result()
         ended_s = part.ended_s[0] if part.ended_s else time.monotonic()
-        self._pace.landed(part.unanswered, ended_s - part.began_s)
+        if all(answer.reply_code is not None for answer in answers.values()):
+            self._pace.landed(part.unanswered, ended_s - part.began_s)
+        else:
+            self._pace.lost()
         part.errand.flying -= 1
         taken: dict[tuple[str, int | None], list[int]] = {}
         others: list[Settlement] = []

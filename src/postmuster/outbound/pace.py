@@ -12,11 +12,15 @@ from typing import Final
 WINDOW_S: Final = 0.2
 MAX_WINDOW: Final = 200  # messages
 PARTS: Final = 2
-_LEAST_S: Final = 1e-6
+_LEAST_S: Final = 0.05  # a burst that a slow relay answers at once says nothing of its rate
 
 
 class Pace:
-    """The window of one process, and how much of it the next part may fill."""
+    """The window of one process, and how much of it the next part may fill.
+
+    It at most doubles from one part to the next, and begins anew with one message after a loss: a line that is cut again and
+    again leaves a few copies in doubt, not a window each time.
+    """
 
     def __init__(self, first: int) -> None:
         self.window = max(1, min(first, MAX_WINDOW))
@@ -28,4 +32,9 @@ class Pace:
 
     def landed(self, unanswered: int, took_s: float) -> None:
         """Learn from a part: `unanswered` messages, with those before it, were answered in `took_s`."""
-        self.window = min(MAX_WINDOW, max(1, int(unanswered / max(took_s, _LEAST_S) * WINDOW_S)))
+        taken = int(unanswered / max(took_s, _LEAST_S) * WINDOW_S)
+        self.window = max(1, min(taken, self.window * 2, MAX_WINDOW))
+
+    def lost(self) -> None:
+        """A part came back without an answer to each."""
+        self.window = 1
