@@ -67,8 +67,13 @@ def has_due(of: RoundRef, opening: Opening, now: datetime) -> bool:
     return bool(sql.value(_SQL["has_due"], of.key | opening.columns() | {"now": now}))
 
 
-def zones(of: RoundRef) -> list[str]:
+def batch_zones(of: RoundRef) -> list[str]:
     """The time zones that open batches are in."""
+    return [str(row[0]) for row in sql.rows(_SQL["batch_zones"], of.key)]
+
+
+def zones(of: RoundRef) -> list[str]:
+    """The time zones that open batches are in, and copies that are to be tried again."""
     return [str(row[0]) for row in sql.rows(_SQL["zones"], of.key)]
 
 

@@ -114,14 +114,15 @@ def send(act: Act, stage: Stage, crew: Crew, watch: Watch) -> None:
 def _move_on(round_: StoredRound, stage: Stage, *, batches: int, retries: int) -> bool:
     """Let simulated time pass where nothing can be sent now: people sleep, or copies that were put off wait."""
     settings, schedule = stage.settings, round_.revision.content.schedule
-    zones, now, home = book.zones(ref_of(round_)), stage.now, settings.organisation.time_zone
-    if batches and len(hours.quiet_zones(zones, settings.hours, schedule, now, home)) == len(zones) > 0:
-        stage.clock.set(hours.first_opening(zones, settings.hours, schedule, now, home))
-        return True
-    if retries and not batches:
+    zones, now, home = book.batch_zones(ref_of(round_)), stage.now, settings.organisation.time_zone
+    asleep = len(hours.quiet_zones(zones, settings.hours, schedule, now, home)) == len(zones) > 0
+    if retries and (asleep or not batches):
         stage.clock.advance(RETRY_STEP)
-        return True
-    return False
+    elif asleep:
+        stage.clock.set(hours.first_opening(zones, settings.hours, schedule, now, home))
+    else:
+        return False
+    return True
 
 
 def answer(act: Act, stage: Stage, crew: Crew, carry: Carry, watch: Watch, *, until: datetime | None = None) -> None:

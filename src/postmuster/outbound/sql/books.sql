@@ -50,6 +50,11 @@ SELECT EXISTS (
           AND (s.component_path = '' OR c.path = s.component_path OR starts_with(c.path, s.component_path || '/'))
           AND NOT EXISTS (SELECT FROM control_lift l WHERE l.stop_id = s.id)))
 
+-- name: batch_zones
+-- The time zones that open batches of a round are in. Index: outbound_batch_to_do.
+SELECT DISTINCT time_zone FROM outbound_batch
+WHERE notice_no = %(notice_no)s AND round_no = %(round_no)s AND state = 'open'
+
 -- name: zones
 -- The time zones that open batches and copies to be tried again are in. Index: outbound_batch_to_do, primary keys.
 SELECT DISTINCT time_zone FROM outbound_batch
