@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from conftest import Database
 
 _DENIED = psycopg.errors.InsufficientPrivilege
-ASKED_BY_INTAKE = {"control_generation", "control_stop", "control_lift"}
+ASKED_BY_INTAKE = {"control_generation", "control_stop", "control_lift", "control_told"}
 ADDED_TO_BY_INTAKE = {"inbound_mail", "vault_item"}
 
 
