@@ -31,7 +31,7 @@ WITH given AS (
     SELECT FROM outbound_suppression s LEFT JOIN outbound_suppression_lift l ON l.suppression_id = s.id
     WHERE s.person_no = a.person_no AND s.address_digest = a.digest AND s.reason = a.reason
       AND (l.id IS NULL OR l.lifted_at >= a.at))
-  ORDER BY person_no, digest, reason, at
+  ORDER BY person_no, digest, reason, at, id
 )
 INSERT INTO outbound_suppression (person_no, address_digest, reason, notice_no, round_no, seq, reply_no, status, at)
 SELECT person_no, digest, reason, notice_no, round_no, seq, id, '', %(now)s FROM fresh ORDER BY id
