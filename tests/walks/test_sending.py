@@ -251,6 +251,33 @@ def test_after_a_stop_at_most_one_window_leaves(
     muster.each_once(of, relay)
 
 
+def test_after_a_stop_at_most_one_window_of_retries_leaves(
+    muster: Muster, relay: LittleRelay, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With windows of one message, as above: copies tried again are bounded as those sent first are."""
+    monkeypatch.setattr(pace, "WINDOW_S", 0)
+    of = muster.begin()
+    relay.rule = moody
+    desk = muster.through(relay, relay_connections=1)
+    muster.send(of, desk=desk)
+    put_off = muster.balance(of)["deferred"]
+    assert put_off > 3
+    muster.clock.advance(timedelta(minutes=6))
+    before: list[int] = []
+
+    def stop_there(moment: Moment) -> str | None:
+        if moment.stage == "BODY" and not before:
+            before.append(len(relay.taken))
+            muster.stop(notice_no=of.notice_no)
+            connection.close()
+        return moody(moment)
+
+    relay.rule = stop_there
+    muster.send(of, desk=desk)
+    assert len(relay.taken) - before[0] <= 1
+    assert muster.balance(of)["deferred"] >= put_off - 1
+
+
 def test_a_stop_holds_retries_too(muster: Muster, relay: LittleRelay) -> None:
     of = muster.begin()
     relay.rule = moody

@@ -16,14 +16,12 @@ from django.db import transaction
 
 from postmuster.access.roles import Actor
 from postmuster.base import sql
-from postmuster.base.errors import Refused, Transient
+from postmuster.base.errors import Transient
 from postmuster.base.ids import notice_id
 from postmuster.control import queries as control
 from postmuster.jobs import reply
 from postmuster.jobs.desk import Desk
-from postmuster.jobs.estimate import estimate_reasons
-from postmuster.notices import actions as notices
-from postmuster.notices import readiness
+from postmuster.jobs.release import open_next_round
 from postmuster.notices.terms import AgainTo
 from postmuster.outbound import sparing as book
 from postmuster.outbound.values import RoundRef
@@ -47,29 +45,7 @@ def again(
 
     Ledger: `notice released`. Raises `Refused` with the first reason why there cannot be one (P1, R17).
     """
-    with sql.guarded(), transaction.atomic():
-        now = desk.now
-        found = readiness.examine(notice_no, now=now, again=to)
-        reasons = found.reasons or tuple(estimate_reasons(notice_no, desk=desk))
-        if reasons or found.ground is None:
-            reasons = reasons or ("it has nothing to stand on.",)
-            more = f" There are {len(reasons) - 1} more reasons." if len(reasons) > 1 else ""
-            raise Refused(
-                f"Notice {notice_id(notice_no)} cannot go out again: {reasons[0]}{more} Nothing was sent; "
-                f"see `postmuster notice check {notice_id(notice_no)}`."
-            )
-        number = notices.open_round(
-            notice_no,
-            assessment_no=found.ground.assessment_no,
-            roster_version=found.ground.roster_version,
-            actor=actor,
-            now=now,
-            to=to,
-            number=found.ground.round_no,
-        )
-        if then is not None:
-            then(notice_no, number)
-        return number
+    return open_next_round(notice_no, again=to, actor=actor, desk=desk, then=then)
 
 
 def spare(of: RoundRef, to: AgainTo, *, desk: Desk) -> None:

@@ -10,10 +10,9 @@ import sys
 from collections.abc import Callable, Sequence
 from typing import Final
 
-from django.db import connection, transaction
+from django.db import connection
 
 from postmuster.access.roles import Actor
-from postmuster.base import sql
 from postmuster.base.errors import PostmusterError, Refused
 from postmuster.base.ids import notice_id
 from postmuster.control import queries as control
@@ -21,8 +20,9 @@ from postmuster.control.states import Lane
 from postmuster.control.watch import StopWatch
 from postmuster.jobs import again as sparing
 from postmuster.jobs.desk import Desk
-from postmuster.jobs.estimate import estimate_reasons
-from postmuster.jobs.sending import End, Retries, Sender, Tell
+from postmuster.jobs.release import open_next_round
+from postmuster.jobs.retrying import Retries
+from postmuster.jobs.sending import End, Sender, Tell
 from postmuster.notices import actions as notices
 from postmuster.notices import hours, ramp, readiness
 from postmuster.notices import queries as stored
@@ -72,27 +72,7 @@ def release(notice_no: int, *, actor: Actor, desk: Desk, then: Callable[[int, in
 
     Ledger: `notice released`. Raises `Refused` with the first reason why the notice cannot go out (P1).
     """
-    with sql.guarded(), transaction.atomic():
-        now = desk.now
-        found = readiness.examine(notice_no, now=now)
-        reasons = found.reasons or tuple(estimate_reasons(notice_no, desk=desk))
-        if reasons or found.ground is None:
-            reasons = reasons or ("it has nothing to stand on.",)
-            more = f" There are {len(reasons) - 1} more reasons." if len(reasons) > 1 else ""
-            raise Refused(
-                f"Notice {notice_id(notice_no)} cannot go out: {reasons[0]}{more} Nothing was sent; "
-                f"see `postmuster notice check {notice_id(notice_no)}`."
-            )
-        number = notices.open_round(
-            notice_no,
-            assessment_no=found.ground.assessment_no,
-            roster_version=found.ground.roster_version,
-            actor=actor,
-            now=now,
-        )
-        if then is not None:
-            then(notice_no, number)
-        return number
+    return open_next_round(notice_no, again=None, actor=actor, desk=desk, then=then)
 
 
 # ---- expand

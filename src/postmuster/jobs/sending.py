@@ -35,7 +35,7 @@ from postmuster.outbound import actions as outbound
 from postmuster.outbound import queries as book
 from postmuster.outbound.copies import Copywriter
 from postmuster.outbound.in_relay import InRelay
-from postmuster.outbound.pace import MAX_WINDOW, Pace
+from postmuster.outbound.pace import Pace
 from postmuster.outbound.relay import Relay, Submission
 from postmuster.outbound.states import DeliveryState
 from postmuster.outbound.values import ClaimedBatch, Opening, Recipient, RoundRef, Settlement, Taken, settlement
@@ -84,9 +84,8 @@ class _Part:
     answers: Future[dict[int, Outcome]]
     unanswered: int  # with what was on its way before
     began_s: float
-    ended_s: list[float] = field(
-        default_factory=list
-    )  # when the last answer came: the sender may be composing just then
+    # When the last answer came: the sender may be composing just then.
+    ended_s: list[float] = field(default_factory=list)
 
 
 class Sender:
@@ -356,52 +355,3 @@ def manifest(settled: Sequence[Settlement]) -> str:
     """The hash under which the ledger keeps a batch's outcomes."""
     lines = "\n".join([f"{one.seq} {one.state} {one.status}" for one in settled])
     return hashlib.sha256(lines.encode()).hexdigest()
-
-
-class Retries:
-    """Sends the copies that were put off and whose time has come, a window at a time."""
-
-    def __init__(self, round_: StoredRound, of: RoundRef, relay: Relay, desk: Desk, room: InRelay, tell: Tell) -> None:
-        self.of = of
-        self.sent = 0
-        self._relay = relay
-        self._room = room
-        self._desk = desk
-        self._tell = tell
-        self._copies = Copywriter(round_, desk.names, desk.signing)
-
-    def run(self, opening: Callable[[], Opening]) -> None:
-        """Until none is due, or the relay takes nothing now."""
-        lease_s = self._desk.settings.work.lease_s
-        while not self._desk.leaving.is_set():
-            now, size = self._desk.now, self._room.allowance(MAX_WINDOW)
-            if not size:
-                return
-            window = outbound.claim_retries(self.of, limit=size, lease_s=lease_s, now=now, opening=opening())
-            if not window:
-                return
-            known = self._send(window)
-            if len(known) < len(window):
-                outbound.hand_back_retries(self.of, [one.seq for one in window if one.seq not in known])
-                return
-
-    def _send(self, window: Sequence[Recipient]) -> set[int]:
-        """Hand one window over and write down what became of it; returns the sequences that have an outcome."""
-        answers = self._relay.submit(self._copies.write_all(window))
-        found = [settlement(recipient, answers[recipient.seq]) for recipient in window]
-        settled = [self._given_up(one, recipient) for one, recipient in zip(found, window, strict=True) if one]
-        retry_s = self._desk.settings.relay.first_retry_s
-        outbound.record_outcomes(self.of, settled, first_retry_s=retry_s, now=self._desk.now, retried=True)
-        self.sent += sum(one.state is DeliveryState.RELAYED for one in settled)
-        self._tell(len(settled))
-        return {one.seq for one in settled}
-
-    def _given_up(self, one: Settlement, recipient: Recipient) -> Settlement:
-        """A copy that was put off for too long has failed: retries have an end."""
-        limit_s = self._desk.settings.relay.give_up_after_s
-        first_at = recipient.first_at
-        if one.state is not DeliveryState.DEFERRED or first_at is None:
-            return one
-        if (self._desk.now - first_at).total_seconds() < limit_s:
-            return one
-        return Settlement(one.seq, one.component_no, DeliveryState.FAILED, "expired", one.status, one.reply_code)
