@@ -16,6 +16,7 @@ from postmuster.jobs.ramp import suppress_new
 from postmuster.mail.lmtp import Received
 from postmuster.outbound.letters import claim_letters
 from postmuster.outbound.suppression import SETTLE_MINUTES
+from postmuster.roster.actions import load_feed
 from postmuster.runtime import roles
 
 from .muster import Muster
@@ -85,6 +86,27 @@ def test_whose_address_is_somebody_else_s_by_now_gets_no_receipt(muster: Muster)
     muster.hear(muster.reply(of, ann), muster.reply(of, bea))
     assert muster.answers(of, bea) == [("acknowledge", "", "counted")]
     assert muster.letters() == [("receipt", "waiting", muster.person_no(ann))]
+
+
+@pytest.mark.parametrize("has_new_address", [False, True])
+def test_a_letter_that_waits_for_a_reassigned_address_does_not_go(
+    muster: Muster, relay: LittleRelay, has_new_address: bool
+) -> None:
+    first, second = muster.reach(), muster.reach("report")
+    ann, bea = muster.people(2)
+    muster.hear(muster.reply(first, ann), muster.reply(first, bea), muster.report(second, bea, "failed", "5.7.17"))
+    muster.clock.advance(timedelta(minutes=SETTLE_MINUTES + 1))
+    assert suppress_new(desk=muster.desk, every_s=0) == 1
+    if has_new_address:  # the letter was written to the old one
+        feed = muster.folder / "people.csv"
+        feed.write_text(feed.read_text(encoding="utf-8").replace(bea.address, f"new-{bea.address}"), encoding="utf-8")
+        load_feed(feed, actor="officer:1 by shell", now=muster.desk.now, rejects=muster.folder / "rejects.csv")
+    assert muster.send_letters(desk=muster.through(relay)) == 1
+    assert relay.copies() == {ann.address: 1}
+    assert {(state, no) for _, state, no in muster.letters()} == {
+        ("relayed", muster.person_no(ann)),
+        ("failed", muster.person_no(bea)),
+    }
 
 
 @pytest.mark.parametrize(

@@ -16,11 +16,14 @@ from typing import Final
 from django.db import transaction
 
 from postmuster.base import sql
+from postmuster.mail.address import AddrSpec, parse_addr_spec
 from postmuster.outbound.states import LetterState
+from postmuster.outbound.suppression import given_away
 from postmuster.vault import actions as vault
 from postmuster.vault.keyring import Keyring
 
 MAX_ATTEMPTS: Final = 8  # with the waits doubling from 5 minutes: about ten hours
+GIVEN_AWAY: Final = "5.1.6"  # the status of a letter not sent because its address is somebody else's (RFC 3463 §3.2)
 _SQL = sql.load("outbound")
 
 
@@ -104,20 +107,36 @@ def write_letters(letters: Sequence[NewLetter], keyring: Keyring, now: datetime)
 def claim_letters(keyring: Keyring, *, limit: int, lease_s: int, now: datetime) -> list[ClaimedLetter]:
     """Take letters whose time has come. Gate: the letters lane (in the statement).
 
-    One whose text can no longer be opened has failed, and holds up no other. Raises `Refused` when the keyring lacks an epoch;
-    no letter is then taken.
+    One whose text can no longer be opened, or whose address is somebody else's by now, has failed, and holds up no other.
+    Raises `Refused` when the keyring lacks an epoch; no letter is then taken.
     """
     with sql.guarded(), transaction.atomic():
         found = sql.rows(_SQL["claim_letters"], {"limit": limit, "lease_s": lease_s, "now": now})
         texts = _open([row[1] for row in found], keyring)
-        closed = [row[0] for row in found if row[1] not in texts]
-        if closed:
-            sql.execute(_SQL["close_letters"], {"ids": closed, "now": now})
+        written_to = {
+            letter_no: (person_no, _match_key(texts[item]))
+            for letter_no, item, *_, person_no in found
+            if item in texts and person_no is not None
+        }
+        strange = given_away(written_to.values())
+        gone = {letter_no for letter_no, pair in written_to.items() if pair in strange}
+        _close(sorted(gone), GIVEN_AWAY, now)
+        _close([row[0] for row in found if row[1] not in texts], "", now)
     return [
         ClaimedLetter(no, fence, attempts, written_at, texts[item])
-        for no, item, fence, attempts, written_at in found
-        if item in texts
+        for no, item, fence, attempts, written_at, _ in found
+        if item in texts and no not in gone
     ]
+
+
+def _match_key(text: LetterText) -> str:
+    found = parse_addr_spec(text.to_address)
+    return found.match_key if isinstance(found, AddrSpec) else ""
+
+
+def _close(letter_nos: Sequence[int], status: str, now: datetime) -> None:
+    if letter_nos:
+        sql.execute(_SQL["close_letters"], {"ids": list(letter_nos), "status": status, "now": now})
 
 
 def _open(item_nos: Sequence[int], keyring: Keyring) -> dict[int, LetterText]:

@@ -146,6 +146,14 @@ def never_again(persons: Collection[int]) -> frozenset[int]:
     return frozenset(int(row[0]) for row in sql.rows(_SQL["never_again"], {"persons": list(persons)}))
 
 
+def given_away(addresses: Collection[tuple[int, str]]) -> frozenset[tuple[int, str]]:
+    """Which of these pairs of person and address (its match key) are somebody else's by now; for what is already written."""
+    if not addresses:
+        return frozenset()
+    values = {"persons": [person for person, _ in addresses], "addresses": [address for _, address in addresses]}
+    return frozenset((int(person), str(address)) for person, address in sql.rows(_SQL["given_away"], values))
+
+
 def suppressions(
     *, person_no: int | None = None, reason: str = "", standing: bool = True, limit: int = 100
 ) -> list[SuppressionRecord]:

@@ -26,7 +26,7 @@ WHERE t.id IN (
       WHERE s.lane = 'letters' AND s.notice_no IN (0, o.notice_no) AND s.component_path = ''
         AND NOT EXISTS (SELECT FROM control_lift l WHERE l.stop_id = s.id))
   ORDER BY o.not_before, o.id LIMIT %(limit)s FOR UPDATE SKIP LOCKED)
-RETURNING t.id, t.item_no, t.fence, t.attempts, t.written_at
+RETURNING t.id, t.item_no, t.fence, t.attempts, t.written_at, t.person_no
 
 -- name: record_letters
 UPDATE outbound_letter t
@@ -36,5 +36,6 @@ FROM unnest(%(ids)s::bigint[], %(fences)s::int[], %(states)s::text[], %(statuses
 WHERE t.id = u.id AND t.fence = u.fence
 
 -- name: close_letters
--- Their text cannot be opened any more: nobody will send them.
-UPDATE outbound_letter SET state = 'failed', lease_until = NULL, since = %(now)s WHERE id = ANY(%(ids)s::bigint[])
+-- Nobody will send them: their text cannot be opened any more, or their address is somebody else's by now (5.1.6).
+UPDATE outbound_letter SET state = 'failed', status = %(status)s, lease_until = NULL, since = %(now)s
+WHERE id = ANY(%(ids)s::bigint[])

@@ -84,6 +84,13 @@ WHERE s.person_no = ANY(%(persons)s::bigint[]) AND s.reason = 'reassigned'
   AND s.address_digest = sha256(convert_to(s.person_no || ' ' || e.address_key, 'UTF8'))
   AND NOT EXISTS (SELECT FROM outbound_suppression_lift l WHERE l.suppression_id = s.id)
 
+-- name: given_away
+-- Which of these (person, address) are reassigned, whatever the roster says today. Index: outbound_suppression_person.
+SELECT DISTINCT u.person, u.address FROM unnest(%(persons)s::bigint[], %(addresses)s::text[]) AS u(person, address)
+JOIN outbound_suppression s ON s.person_no = u.person AND s.reason = 'reassigned'
+  AND s.address_digest = sha256(convert_to(u.person || ' ' || u.address, 'UTF8'))
+WHERE NOT EXISTS (SELECT FROM outbound_suppression_lift l WHERE l.suppression_id = s.id)
+
 -- name: suppressions
 -- Suppressions with their end, of one person or of all, newest first: `standing`, `lifted`, or `ended` by another address.
 -- Index: outbound_suppression_person, roster_entry_person_now.
