@@ -13,12 +13,14 @@ from django.db import connection, transaction
 
 from postmuster.base import sql
 from postmuster.control.states import Cause, Lane
+from postmuster.jobs.ramp import suppress_new
 from postmuster.mail.submission import OutcomeKind
 from postmuster.outbound import actions as outbound
 from postmuster.outbound import pace
 from postmuster.outbound import queries as book
 from postmuster.outbound.copies import Copywriter
 from postmuster.outbound.relay import Relay, Submission
+from postmuster.outbound.suppression import SETTLE_MINUTES
 from postmuster.outbound.values import ClaimedBatch, Recipient, RoundRef, settlement
 
 from .muster import Muster
@@ -365,6 +367,31 @@ def test_what_the_relay_puts_off_is_tried_again_when_its_time_has_come(muster: M
     assert reasons == [("unknown_user", "5.1.1", 550)]
     muster.upkeep()
     assert muster.round(of.notice_no).state == "settled"
+
+
+def test_whose_address_is_somebody_else_s_by_now_gets_nothing_more_of_a_round_that_is_under_way(
+    muster: Muster, relay: LittleRelay
+) -> None:
+    earlier, of = muster.reach(), muster.begin()
+    desk = muster.through(relay)
+    ann, bea = muster.people(2)
+    claimed = iter(lambda: outbound.claim_batch(of, 60), None)
+    taken = {one.person_no: batch for batch in claimed for one in book.batch_recipients(of, batch).people}
+    for batch in set(taken.values()) - {taken[muster.person_no(bea)]}:
+        outbound.release_batch(batch)
+    relay.rule = lambda moment: "451 4.3.2 Later" if (moment.stage, moment.recipient) == ("RCPT", ann.address) else None
+    muster.send(of, desk=desk)  # all but her batch
+    outbound.release_batch(taken[muster.person_no(bea)])
+    muster.hear(*(muster.report(earlier, who, "failed", "5.7.17") for who in (ann, bea)))
+    muster.clock.advance(timedelta(minutes=SETTLE_MINUTES + 1))
+    assert suppress_new(desk=muster.desk, every_s=0) == 2
+    before = relay.copies()
+    relay.rule = lambda _: None
+    muster.send(of, desk=muster.through(relay))
+    assert not {ann.address, bea.address} & set(relay.copies() - before)
+    assert muster.state(of, muster.ref(of, bea).seq) == "withheld"
+    assert muster.state(of, muster.ref(of, ann).seq) == "failed"
+    muster.balance(of)
 
 
 def test_what_is_put_off_for_too_long_has_failed(muster: Muster, relay: LittleRelay) -> None:

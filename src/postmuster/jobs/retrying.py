@@ -2,7 +2,8 @@
 
 What for: `jobs.notice.send` runs it when nothing else of a round is left to send. They are few, so nothing is overlapped.
 Promises: a window is claimed in the statement that asks for stops, and is what the relay took in 200 ms (P4). A copy that was
-put off for `relay.give_up_after_s` has failed. What certainly did not leave is given back.
+put off for `relay.give_up_after_s` has failed, and so has one whose address is somebody else's by now. What certainly did not
+leave is given back.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from postmuster.outbound.in_relay import InRelay
 from postmuster.outbound.pace import Pace
 from postmuster.outbound.relay import Relay
 from postmuster.outbound.states import DeliveryState
+from postmuster.outbound.suppression import GIVEN_AWAY_STATUS, SuppressionReason, given_away
 from postmuster.outbound.values import Opening, Recipient, RoundRef, Settlement, settlement
 
 
@@ -52,6 +54,17 @@ class Retries:
 
     def _send(self, window: Sequence[Recipient]) -> set[int]:
         """Hand one window over and write down what became of it; returns the sequences that have an outcome."""
+        gone = given_away([(one.person_no, one.address) for one in window])
+        going = [one for one in window if (one.person_no, one.address) not in gone]
+        settled = [_gone(one) for one in window if (one.person_no, one.address) in gone]
+        settled += self._hand_over(going) if going else []
+        retry_s = self._desk.settings.relay.first_retry_s
+        outbound.record_outcomes(self.of, settled, first_retry_s=retry_s, now=self._desk.now, retried=True)
+        self.sent += sum(one.state is DeliveryState.RELAYED for one in settled)
+        self._tell(len(settled))
+        return {one.seq for one in settled}
+
+    def _hand_over(self, window: Sequence[Recipient]) -> list[Settlement]:
         written = self._copies.write_all(window)
         began_s = time.monotonic()
         answers = self._relay.submit(written)
@@ -60,12 +73,7 @@ class Retries:
         else:
             self._pace.lost()
         found = [settlement(recipient, answers[recipient.seq]) for recipient in window]
-        settled = [self._given_up(one, recipient) for one, recipient in zip(found, window, strict=True) if one]
-        retry_s = self._desk.settings.relay.first_retry_s
-        outbound.record_outcomes(self.of, settled, first_retry_s=retry_s, now=self._desk.now, retried=True)
-        self.sent += sum(one.state is DeliveryState.RELAYED for one in settled)
-        self._tell(len(settled))
-        return {one.seq for one in settled}
+        return [self._given_up(one, recipient) for one, recipient in zip(found, window, strict=True) if one]
 
     def _given_up(self, one: Settlement, recipient: Recipient) -> Settlement:
         """A copy that was put off for too long has failed: retries have an end."""
@@ -76,3 +84,8 @@ class Retries:
         if (self._desk.now - first_at).total_seconds() < limit_s:
             return one
         return Settlement(one.seq, one.component_no, DeliveryState.FAILED, "expired", one.status, one.reply_code)
+
+
+def _gone(one: Recipient) -> Settlement:
+    reason = str(SuppressionReason.REASSIGNED)
+    return Settlement(one.seq, one.component_no, DeliveryState.FAILED, reason, GIVEN_AWAY_STATUS, None)

@@ -38,6 +38,7 @@ from postmuster.outbound.in_relay import InRelay
 from postmuster.outbound.pace import Pace
 from postmuster.outbound.relay import Relay, Submission
 from postmuster.outbound.states import DeliveryState
+from postmuster.outbound.suppression import SPARED, given_away
 from postmuster.outbound.values import ClaimedBatch, Opening, Recipient, RoundRef, Settlement, Taken, settlement
 
 Tell = Callable[[int], None]
@@ -205,10 +206,20 @@ class Sender:
             self._errands.append(errand)
             people, unaddressed = book.batch_recipients(self.of, batch)
             self._fail(errand, unaddressed)
-            errand.waiting.extend(people)
+            errand.waiting.extend(self._but_for_given_away(errand, people))
             if errand.waiting:
                 return errand
             self._end_if_done(errand)
+
+    def _but_for_given_away(self, errand: _Errand, people: Sequence[Recipient]) -> Sequence[Recipient]:
+        """Whose address became somebody else's since the audience was written down is withheld now."""
+        gone = given_away([(one.person_no, one.address) for one in people])
+        if not gone:
+            return people
+        state, component_no = DeliveryState.WITHHELD, errand.batch.component_no
+        withheld = [one for one in people if (one.person_no, one.address) in gone]
+        self._write_down(errand, [Settlement(one.seq, component_no, state, SPARED, "", None) for one in withheld])
+        return [one for one in people if (one.person_no, one.address) not in gone]
 
     def _compose(self, errand: _Errand, people: Sequence[Recipient]) -> dict[int, Submission]:
         """Write a part's copies by sequence. One that cannot be written fails alone, and is told of by its kind only."""

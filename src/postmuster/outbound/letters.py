@@ -18,12 +18,11 @@ from django.db import transaction
 from postmuster.base import sql
 from postmuster.mail.address import AddrSpec, parse_addr_spec
 from postmuster.outbound.states import LetterState
-from postmuster.outbound.suppression import given_away
+from postmuster.outbound.suppression import GIVEN_AWAY_STATUS, given_away
 from postmuster.vault import actions as vault
 from postmuster.vault.keyring import Keyring
 
 MAX_ATTEMPTS: Final = 8  # with the waits doubling from 5 minutes: about ten hours
-GIVEN_AWAY: Final = "5.1.6"  # the status of a letter not sent because its address is somebody else's (RFC 3463 §3.2)
 _SQL = sql.load("outbound")
 
 
@@ -114,24 +113,21 @@ def claim_letters(keyring: Keyring, *, limit: int, lease_s: int, now: datetime) 
         found = sql.rows(_SQL["claim_letters"], {"limit": limit, "lease_s": lease_s, "now": now})
         texts = _open([row[1] for row in found], keyring)
         written_to = {
-            letter_no: (person_no, _match_key(texts[item]))
+            letter_no: (int(person_no), address)
             for letter_no, item, *_, person_no in found
-            if item in texts and person_no is not None
+            if item in texts
+            and person_no is not None
+            and isinstance(address := parse_addr_spec(texts[item].to_address), AddrSpec)
         }
         strange = given_away(written_to.values())
         gone = {letter_no for letter_no, pair in written_to.items() if pair in strange}
-        _close(sorted(gone), GIVEN_AWAY, now)
+        _close(sorted(gone), GIVEN_AWAY_STATUS, now)
         _close([row[0] for row in found if row[1] not in texts], "", now)
     return [
         ClaimedLetter(no, fence, attempts, written_at, texts[item])
         for no, item, fence, attempts, written_at, _ in found
         if item in texts and no not in gone
     ]
-
-
-def _match_key(text: LetterText) -> str:
-    found = parse_addr_spec(text.to_address)
-    return found.match_key if isinstance(found, AddrSpec) else ""
 
 
 def _close(letter_nos: Sequence[int], status: str, now: datetime) -> None:

@@ -17,6 +17,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
+from hashlib import sha256
 from typing import Final
 
 from django.db import transaction
@@ -26,6 +27,7 @@ from postmuster.base import sql
 from postmuster.base.errors import Refused
 from postmuster.base.ids import notice_id
 from postmuster.ledger import actions as ledger
+from postmuster.mail.address import AddrSpec
 from postmuster.outbound.models import SuppressionLift
 from postmuster.outbound.values import RoundRef
 
@@ -56,6 +58,7 @@ EVERY_S: Final = 30  # how often new failures are looked at, by the server's clo
 REASSIGNED_STATUSES: Final = ("5.1.6", "5.7.17", "5.7.18")
 ADDRESS_REASONS: Final = (SuppressionReason.UNKNOWN_USER, SuppressionReason.DISABLED, SuppressionReason.MOVED)
 SPARED: Final = "suppressed"  # the reason of the withheld delivery
+GIVEN_AWAY_STATUS: Final = "5.1.6"  # of what was not sent, or not again, because its address is somebody else's by now
 _SQL = sql.load("outbound")
 
 
@@ -146,12 +149,23 @@ def never_again(persons: Collection[int]) -> frozenset[int]:
     return frozenset(int(row[0]) for row in sql.rows(_SQL["never_again"], {"persons": list(persons)}))
 
 
-def given_away(addresses: Collection[tuple[int, str]]) -> frozenset[tuple[int, str]]:
-    """Which of these pairs of person and address (its match key) are somebody else's by now; for what is already written."""
-    if not addresses:
+def given_away(addressed: Collection[tuple[int, AddrSpec]]) -> frozenset[tuple[int, AddrSpec]]:
+    """Which of these pairs of person and address are somebody else's by now; asked before each batch and letter goes."""
+    if not addressed:
         return frozenset()
-    values = {"persons": [person for person, _ in addresses], "addresses": [address for _, address in addresses]}
-    return frozenset((int(person), str(address)) for person, address in sql.rows(_SQL["given_away"], values))
+    found = sql.prepared(_SQL["given_away"], {"persons": [person_no for person_no, _ in addressed]})
+    digests = {(int(person_no), bytes(digest)) for person_no, digest in found}
+    persons = {person_no for person_no, _ in digests}
+    return frozenset(
+        (person_no, address)
+        for person_no, address in addressed
+        if person_no in persons and (person_no, _digest(person_no, address)) in digests
+    )
+
+
+def _digest(person_no: int, address: AddrSpec) -> bytes:
+    """As the statements make it: no table but the roster holds an address."""
+    return sha256(f"{person_no} {address.match_key}".encode()).digest()
 
 
 def suppressions(

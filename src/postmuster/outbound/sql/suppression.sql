@@ -85,11 +85,11 @@ WHERE s.person_no = ANY(%(persons)s::bigint[]) AND s.reason = 'reassigned'
   AND NOT EXISTS (SELECT FROM outbound_suppression_lift l WHERE l.suppression_id = s.id)
 
 -- name: given_away
--- Which of these (person, address) are reassigned, whatever the roster says today. Index: outbound_suppression_person.
-SELECT DISTINCT u.person, u.address FROM unnest(%(persons)s::bigint[], %(addresses)s::text[]) AS u(person, address)
-JOIN outbound_suppression s ON s.person_no = u.person AND s.reason = 'reassigned'
-  AND s.address_digest = sha256(convert_to(u.person || ' ' || u.address, 'UTF8'))
-WHERE NOT EXISTS (SELECT FROM outbound_suppression_lift l WHERE l.suppression_id = s.id)
+-- Which address, by its digest, of which of these people is reassigned, whatever the roster says today.
+-- Index: outbound_suppression_person.
+SELECT s.person_no, s.address_digest FROM outbound_suppression s
+WHERE s.person_no = ANY(%(persons)s::bigint[]) AND s.reason = 'reassigned'
+  AND NOT EXISTS (SELECT FROM outbound_suppression_lift l WHERE l.suppression_id = s.id)
 
 -- name: suppressions
 -- Suppressions with their end, of one person or of all, newest first: `standing`, `lifted`, or `ended` by another address.
