@@ -217,9 +217,8 @@ def _enrol_and_publish() -> None:
 
 
 def _remove(folder: Path) -> None:
-    earlier = Server(folder / Settings(folder).data, tell=_silent)  # its data may lie elsewhere, the folder be gone
-    if earlier.is_made():
-        earlier.remove()
+    # Its data may lie elsewhere, the folder be gone; a removal that was interrupted leaves part of them.
+    Server(folder / Settings(folder).data, tell=_silent).remove()
     shutil.rmtree(folder, ignore_errors=True)
 
 
