@@ -29,7 +29,7 @@ define find_python
 	  exit 1; fi
 endef
 
-.PHONY: help setup ready-demo ready-dev demo chaos-send stop-drill test test-fast lint check up bench bench-send corpus docs-figures clean-data lock fmt
+.PHONY: help setup ready-demo ready-dev demo chaos-send chaos-read stop-drill test test-fast lint check up bench bench-send corpus docs-figures clean-data lock fmt
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## (.*)/  \1|\2/' | column -t -s '|'
@@ -60,6 +60,10 @@ bench-send: ready-demo ## Measure sending beside its yardsticks: PEOPLE="2000 20
 chaos-send: ready-demo ## Kill, cut, freeze and restart while notices are sent; the books must balance: RUNS= SEED= PEOPLE=400
 	@"$(BIN)/postmuster" bench chaos --runs "$(RUNS)" --seed "$(SEED)" \
 	  --people "$(if $(filter file,$(origin PEOPLE)),400,$(PEOPLE))"
+
+chaos-read: ready-demo ## Kill, freeze and restart while replies come in; nothing lost, nothing twice: RUNS=100 SEED= PEOPLE=200
+	@"$(BIN)/postmuster" bench chaos-read --runs "$(if $(filter file,$(origin RUNS)),100,$(RUNS))" --seed "$(SEED)" \
+	  --people "$(if $(filter file,$(origin PEOPLE)),200,$(PEOPLE))"
 
 stop-drill: ready-demo ## Stop notices in the middle of their way, and measure how long that takes: RUNS=50 SEED=
 	@"$(BIN)/postmuster" bench drill --runs "$(if $(filter file,$(origin RUNS)),50,$(RUNS))" --seed "$(SEED)"

@@ -20,7 +20,7 @@ from postmuster.base.errors import Refused
 from postmuster.bench import children
 from postmuster.bench.chaos import Run, bench_chaos, summary
 from postmuster.bench.chaos_books import Books, Doubt, Verdict, doubt, judge
-from postmuster.bench.chaos_plan import Plan, Trouble, draw, seeds
+from postmuster.bench.chaos_plan import OF_SENDING, Plan, Trouble, draw, seeds
 from postmuster.bench.chaos_stage import Sink
 from postmuster.notices.terms import DoubtPolicy
 from postmuster.outbound.states import DeliveryState
@@ -68,7 +68,9 @@ def test_the_same_seed_gives_the_same_run() -> None:
 def test_both_policies_and_every_trouble_alone_and_together_with_another_come_up_in_a_hundred_runs() -> None:
     plans = [draw(seed, 400, 2, 2) for seed in seeds(1, 100)]
     assert Counter(plan.policy for plan in plans) == {LEAVE: 50, RESEND: 50}
-    assert {(plan.blows[0].trouble, len(plan.blows)) for plan in plans} == {(one, n) for one in Trouble for n in (1, 2)}
+    assert {(plan.blows[0].trouble, len(plan.blows)) for plan in plans} == {
+        (one, n) for one in OF_SENDING for n in (1, 2)
+    }
     assert all(0 <= blow.after_messages < 400 and blow.worker in (1, 2) for plan in plans for blow in plan.blows)
 
 

@@ -28,7 +28,7 @@ from postmuster.base import sql
 from postmuster.base.errors import Defect, PostmusterError, Refused, place_of
 from postmuster.bench.chaos_books import Doubt, Verdict, describe, doubt, judge, read_books
 from postmuster.bench.chaos_plan import Blow, Plan, draw, seeds
-from postmuster.bench.chaos_stage import Stage, open_stage, patiently
+from postmuster.bench.chaos_stage import Blows, Stage, open_stage, patiently
 from postmuster.bench.house import WORKERS, approved_notice, open_house
 from postmuster.bench.load import load_only
 from postmuster.jobs.notice import ref_of, release
@@ -45,7 +45,6 @@ WAIT_MINUTES: Final = 1  # how long evidence is waited for before a copy is sent
 STEP: Final = timedelta(minutes=2)
 STEP_EVERY_S: Final = 1.0
 RUN_LIMIT_S: Final = 60.0
-STRIKE_LIMIT_S: Final = 3.0  # a moment that does not come by then is now
 CALM_S: Final = 0.5  # what a process that was thawed still writes is on the journal by then
 LOOK_S: Final = 0.002
 ENDED: Final = 128 + signal.SIGTERM  # the exit code of who was told to end
@@ -94,7 +93,7 @@ def bench_chaos(
     if not 1 <= runs <= MOST_RUNS:
         raise Refused(f"{runs} runs are none or too many; nothing was done; choose 1 to {MOST_RUNS}.")
     done: list[Run] = []
-    with _ends_in_order(), open_house(out, people=people, sign="openssl", tell=tell, given=SETTINGS) as house:
+    with ends_in_order(), open_house(out, people=people, sign="openssl", tell=tell, given=SETTINGS) as house:
         load_only(house)
         with open_stage(house, tell) as stage:
             plans = [draw(one, people, LEASE_S, WORKERS) for one in ([only] if only is not None else seeds(seed, runs))]
@@ -107,7 +106,7 @@ def bench_chaos(
 
 
 @contextmanager
-def _ends_in_order() -> Iterator[None]:
+def ends_in_order() -> Iterator[None]:
     """Let SIGTERM unwind what is open, as Ctrl-C does."""
 
     def leave(_number: int, _frame: FrameType | None) -> None:
@@ -233,14 +232,11 @@ class _Walk:
         self._stage = stage
         self._meanwhile = meanwhile
         self._began_s = time.monotonic()
-        self._to_come = list(blows)
-        self._due_s: dict[Blow, float] = {}  # reached, and about to strike
-        self._standing: dict[Blow, float] = {}  # struck, and when it is mended
-        self._calm_since_s = self._began_s
+        self._blows = Blows(stage, blows)
 
     def until_sent(self) -> None:
         """Strike and mend; until all troubles are over and no batch is open."""
-        self._until(lambda: not self._is_troubled and self._has_sent())
+        self._until(self._has_sent)
 
     def until_settled(self) -> None:
         """Let simulated time pass, so that what was put off or is in doubt goes again; until the round has settled."""
@@ -252,46 +248,24 @@ class _Walk:
                 stepped_s = time.monotonic()
                 self._stage.house.clock.advance(STEP)
             state = patiently(lambda: sql.value(_STATE, (self._of.notice_no, self._of.round_no)), None)
-            return bool(state == RoundState.SETTLED) and time.monotonic() - self._calm_since_s >= CALM_S
+            return bool(state == RoundState.SETTLED) and time.monotonic() - self._blows.calm_since_s >= CALM_S
 
         self._until(is_settled)
-
-    @property
-    def _is_troubled(self) -> bool:
-        return bool(self._to_come or self._due_s or self._standing)
 
     def _until(self, done: Callable[[], bool]) -> None:
         look_s = 0.0
         while True:
-            self._strike_and_mend()
+            self._blows.strike_and_mend(self._stage.sink.messages)
             now_s = time.monotonic()
             if now_s - self._began_s > RUN_LIMIT_S:
                 raise Defect(f"The run did not end within {RUN_LIMIT_S:.0f} s ({self._what_is_open()}); look into it.")
-            if now_s >= look_s and not self._is_troubled:
+            if now_s >= look_s and self._blows.are_over:
                 self._stage.revive(more_to_come=False)
                 if done():
                     return
                 self._meanwhile()
                 look_s = time.monotonic() + 20 * LOOK_S
             time.sleep(LOOK_S)
-
-    def _strike_and_mend(self) -> None:
-        if not self._is_troubled:
-            return
-        now_s, taken = time.monotonic(), self._stage.sink.messages()
-        for blow in list(self._to_come):
-            if taken >= blow.after_messages or now_s - self._began_s > STRIKE_LIMIT_S:
-                self._to_come.remove(blow)
-                self._due_s[blow] = now_s + blow.delay_s
-        for blow in [one for one, due_s in self._due_s.items() if due_s <= now_s]:
-            del self._due_s[blow]
-            self._stage.strike(blow)
-            self._standing[blow] = time.monotonic() + blow.lasts_s
-        for blow in [one for one, until_s in self._standing.items() if until_s <= time.monotonic()]:
-            self._stage.mend(blow)
-            del self._standing[blow]
-            self._calm_since_s = time.monotonic()
-        self._stage.revive(more_to_come=True)
 
     def _has_sent(self) -> bool:
         """Whether everybody is written down and no batch is open."""

@@ -1,14 +1,16 @@
-"""What happens in one run of `bench chaos`: drawn from the run's seed alone, so that the same run can be played again.
+"""What happens in one run of `bench chaos` or `chaos-read`: drawn from its seed alone, so that it can be played again.
 
-A run has one trouble, or two. Each strikes when the relay has taken so many messages of the run's round (none: while it is
-expanded, or before the first), a few milliseconds later, so that it may fall between any two octets; and is mended after a
-while. The policy for copies in doubt alternates from one seed to the next.
+A run has one trouble, or two. Each strikes when so many messages have gone through (sending: the relay has taken them;
+none: while the round is expanded, or before the first; reading: the intake has answered for them), a few milliseconds later, so
+that it may fall between any two octets; and is mended after a while. The policy for copies in doubt alternates from one
+seed to the next.
 
 Limits: the moment is drawn, the machine decides what it hits: the same seed does not end with the same counts.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from random import Random
@@ -35,7 +37,13 @@ class Trouble(StrEnum):
     CUT = "connections cut"
     BUSY = "storm of 421"
     FREEZE = "worker frozen"
+    KILL_INTAKE = "intake killed"
 
+
+OF_SENDING: Final = tuple(one for one in Trouble if one is not Trouble.KILL_INTAKE)
+OF_READING: Final = (
+    Trouble.KILL_INTAKE, Trouble.KILL_WORKER, Trouble.KILL_DATABASE, Trouble.RESTART_DATABASE, Trouble.FREEZE,
+)  # fmt: skip
 
 _LASTS_S: Final = {
     Trouble.KILL_WORKER: (0.0, 0.0),  # the crew starts it again
@@ -45,6 +53,7 @@ _LASTS_S: Final = {
     Trouble.CUT: (0.1, 0.6),
     Trouble.BUSY: (0.1, 0.6),
     Trouble.FREEZE: (1.1, 1.5),  # beyond the lease: the rescuer looks once a second
+    Trouble.KILL_INTAKE: (0.0, 0.0),  # as a worker
 }
 
 
@@ -83,11 +92,11 @@ def seeds(seed: int, runs: int) -> list[int]:
     return [seed * SEEDS_APART + number for number in range(runs)]
 
 
-def draw(seed: int, messages: int, lease_s: float, workers: int) -> Plan:
-    """Draw one run; `messages` is about how many its round has."""
+def draw(seed: int, messages: int, lease_s: float, workers: int, troubles: Sequence[Trouble] = OF_SENDING) -> Plan:
+    """Draw one run; `messages` is about how many go through it."""
     dice = Random(seed)  # noqa: S311 - a rehearsal, not a secret
     policy = (DoubtPolicy.LEAVE, DoubtPolicy.RESEND)[seed % 2]
-    kinds = dice.sample(list(Trouble), 2 if dice.random() < TWO_SHARE else 1)
+    kinds = dice.sample(list(troubles), 2 if dice.random() < TWO_SHARE else 1)
     return Plan(seed, policy, tuple(_blow(kind, dice, messages, lease_s, workers) for kind in kinds))
 
 

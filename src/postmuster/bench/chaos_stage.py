@@ -1,8 +1,8 @@
-"""The processes of `bench chaos`, and how each is struck and mended: real workers, a real server, a relay with a journal.
+"""The processes of `bench chaos` and `chaos-read`, and how each is struck and mended: real workers, a real server, a relay.
 
 Promises. Whatever is killed is killed with SIGKILL, from outside, as a crash would; what comes back comes back as under
-`postmuster up` or by an operator's hand: workers by the crew, the database by `Server.start` with its recovery, the relay on
-its port with the journal it had. Leaving the block thaws what is frozen and leaves no process behind.
+`postmuster up` or by an operator's hand: workers and intake by the crew, the database by `Server.start` with its recovery,
+the relay on its port with the journal it had. Leaving the block thaws what is frozen and leaves no process behind.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import signal
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Final, TypeVar
@@ -23,12 +23,13 @@ from postmuster.bench.children import Child
 from postmuster.bench.house import House
 from postmuster.runtime import database
 from postmuster.runtime.place import Tell
-from postmuster.runtime.processes import FIRST_WAIT_S, Crew
+from postmuster.runtime.processes import FIRST_WAIT_S, INTAKE, Crew
 
 T = TypeVar("T")
 LATEST_REVIVAL_S: Final = 2.0  # a dead worker is started again by then even if more troubles are to come
 GONE_LIMIT_S: Final = 15.0
 LOOK_S: Final = 0.002
+STRIKE_LIMIT_S: Final = 3.0  # a moment that does not come by then is now
 
 
 class Sink:
@@ -83,8 +84,9 @@ class Sink:
 class Stage:
     """Crew, database and relay of all runs."""
 
-    def __init__(self, house: House, sink: Sink, crew: Crew) -> None:
+    def __init__(self, house: House, sink: Sink, crew: Crew, *, with_intake: bool) -> None:
         self.house = house
+        self._with_intake = with_intake
         self.sink = sink
         self._crew = crew
         self._server = database.server_of(house.settings, tell=_silent)
@@ -96,6 +98,10 @@ class Stage:
     def restarts(self) -> int:
         return self._crew.restarts
 
+    @property
+    def intake_port(self) -> int:
+        return self._crew.intake_port or self.house.settings.intake.port
+
     # ---- striking and mending
 
     def strike(self, blow: Blow) -> None:
@@ -103,6 +109,8 @@ class Stage:
         pid = self._crew.pids.get(f"worker-{blow.worker}")
         if blow.trouble is Trouble.KILL_WORKER and pid:
             os.kill(pid, signal.SIGKILL)
+        elif blow.trouble is Trouble.KILL_INTAKE and INTAKE in self._crew.pids:
+            os.kill(self._crew.pids[INTAKE], signal.SIGKILL)
         elif blow.trouble is Trouble.FREEZE and pid:
             os.kill(pid, signal.SIGSTOP)
             self._frozen[blow] = pid
@@ -151,7 +159,7 @@ class Stage:
         self._is_up = True
         connections.close_all()
         if not self._crew.names:
-            self._crew.start(intake=False)
+            self._crew.start(intake=self._with_intake)
         self.revive(more_to_come=False)
 
     def _end_database(self, what: signal.Signals) -> None:
@@ -173,17 +181,52 @@ class Stage:
         self._frozen.clear()
 
 
+class Blows:
+    """The blows of one run: struck when their moment has come, mended when their time is over."""
+
+    def __init__(self, stage: Stage, blows: Sequence[Blow]) -> None:
+        self._stage = stage
+        self._began_s = time.monotonic()
+        self._to_come = list(blows)
+        self._due_s: dict[Blow, float] = {}  # reached, and about to strike
+        self._standing: dict[Blow, float] = {}  # struck, and when it is mended
+        self.calm_since_s = self._began_s
+
+    @property
+    def are_over(self) -> bool:
+        return not (self._to_come or self._due_s or self._standing)
+
+    def strike_and_mend(self, messages: Callable[[], int]) -> None:
+        """Do what is due; `messages` tells how many have gone through."""
+        if self.are_over:
+            return
+        now_s, count = time.monotonic(), messages()
+        for blow in list(self._to_come):
+            if count >= blow.after_messages or now_s - self._began_s > STRIKE_LIMIT_S:
+                self._to_come.remove(blow)
+                self._due_s[blow] = now_s + blow.delay_s
+        for blow in [one for one, due_s in self._due_s.items() if due_s <= now_s]:
+            del self._due_s[blow]
+            self._stage.strike(blow)
+            self._standing[blow] = time.monotonic() + blow.lasts_s
+        for blow in [one for one, until_s in self._standing.items() if until_s <= time.monotonic()]:
+            self._stage.mend(blow)
+            del self._standing[blow]
+            self.calm_since_s = time.monotonic()
+        self._stage.revive(more_to_come=not self.are_over)
+
+
 @contextmanager
-def open_stage(house: House, tell: Tell) -> Iterator[Stage]:
-    """Start the crew and take the house's relay's place."""
+def open_stage(house: House, tell: Tell, *, with_intake: bool = False) -> Iterator[Stage]:
+    """Start the crew and take the house's relay's place. With intake, its port has to stand in the settings."""
     port = int(house.sink.said)
     house.sink.close()
     sink = Sink(port)
     try:
         sink.begin(house.folder / "first.journal")
         with house.crew(tell) as crew:
-            stage = Stage(house, sink, crew)
-            crew.start(intake=False)
+            stage = Stage(house, sink, crew, with_intake=with_intake)
+            crew.start(intake=with_intake)
             try:
                 yield stage
             finally:

@@ -158,11 +158,39 @@ def chaos_send(
     """Kill, cut, freeze and restart while notices are sent, and balance the books with the relay's journal each time."""
     prepare_django()
     from postmuster.bench import chaos, growth
-    from postmuster.cli.bench_chaos import Told
+    from postmuster.cli.bench_chaos import OF_SENDING, Told
 
     growth.refuse_size(people)
-    with Told(1 if only is not None else runs) as told:
-        found = chaos.bench_chaos(runs, seed, people, out=out, tell=told.note, heard=told.heard, only=only)
+    with Told(1 if only is not None else runs, columns=OF_SENDING, again="bench chaos --only") as told:
+        found = chaos.bench_chaos(runs, seed, people, out=out, tell=told.note, heard=told.sent, only=only)
+    if as_json:
+        say_json(found)
+    else:
+        told.table(found)
+    if found["failed_seeds"]:
+        raise typer.Exit(1)
+
+
+@app.command("chaos-read")
+def chaos_of_reading(
+    runs: Annotated[
+        int, typer.Option(min=1, help="How many runs: 150 replies each, and something that goes wrong.")
+    ] = 100,
+    seed: Annotated[int, typer.Option(min=0, help="What the troubles and their moments are drawn from.")] = 1,
+    people: People = 200,
+    only: Annotated[int | None, typer.Option(min=0, metavar="SEED", help="Play the run of this seed alone.")] = None,
+    out: Out = OUT,
+    as_json: AsJson = False,
+) -> None:
+    """Kill, freeze and restart while replies come in, and compare what is kept with the client's word each time."""
+    prepare_django()
+    from postmuster.bench import growth
+    from postmuster.bench.chaos_read import bench_chaos_read
+    from postmuster.cli.bench_chaos import OF_READING, Told
+
+    growth.refuse_size(people)
+    with Told(1 if only is not None else runs, columns=OF_READING, again="bench chaos-read --only") as told:
+        found = bench_chaos_read(runs, seed, people, out=out, tell=told.note, heard=told.read, only=only)
     if as_json:
         say_json(found)
     else:

@@ -1,8 +1,8 @@
-"""How `postmuster bench chaos` looks: a line a run, a bar on a terminal, and the table of counts."""
+"""How `postmuster bench chaos` and `chaos-read` look: a line a run, a bar on a terminal, and the table of counts."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from types import TracebackType
 from typing import Any, Final
 
@@ -11,8 +11,10 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from postmuster.bench.chaos import Run
+from postmuster.bench.chaos_plan import Plan
+from postmuster.bench.chaos_read import ReadRun
 
-COLUMNS: Final = (
+OF_SENDING: Final = (
     ("runs", "runs"),
     ("failed", "failed"),
     ("messages", "messages"),
@@ -26,13 +28,31 @@ COLUMNS: Final = (
     ("missing", "missing_at_end"),
     ("s a run", "seconds"),
 )
+OF_READING: Final = (
+    ("runs", "runs"),
+    ("failed", "failed"),
+    ("mails", "mails"),
+    ("kept", "kept"),
+    ("again", "kept_again"),
+    ("lost", "lost"),
+    ("unread", "unread"),
+    ("read twice", "read_twice"),
+    ("counted twice", "counted_twice"),
+    ("letters", "letters"),
+    ("twice", "letters_twice"),
+    ("s a run", "seconds"),
+)
+Columns = tuple[tuple[str, str], ...]
 WIDTH: Final = 130  # of the table, where nobody says how wide the place is
 
 
 class Told:
     """A context manager: while it is open, runs are told as they end, on standard error."""
 
-    def __init__(self, runs: int) -> None:
+    def __init__(self, runs: int, *, columns: Columns, again: str) -> None:
+        """`again` is the command that plays one run again, without its seed."""
+        self._columns = columns
+        self._again = again
         self._console = Console(stderr=True, highlight=False, soft_wrap=True)
         self._bar = Progress(
             TextColumn("{task.description}"),
@@ -48,35 +68,51 @@ class Told:
     def note(self, sentence: str) -> None:
         self._console.print(sentence, markup=False)
 
-    def heard(self, run: Run) -> None:
-        """One line a run; what is wrong with it stands below."""
+    def sent(self, run: Run) -> None:
+        """One line a run of sending; what is wrong with it stands below."""
         verdict, plan = run.verdict, run.plan
-        moments = ", ".join(str(blow.after_messages) for blow in plan.blows)
-        self.note(
-            f"seed {plan.seed}  {plan.policy:6}  {plan.title}, after {moments}: {verdict.messages} messages, lost "
-            f"{verdict.lost}, doubled {verdict.doubled}, listed in doubt {verdict.listed} ({run.doubt.rightly} rightly, "
-            f"{run.doubt.needlessly} needlessly), {run.seconds:.1f} s{'' if run.is_good else '  FAILED'}"
+        self._heard(
+            f"{_moment(plan, str(plan.policy))}: {verdict.messages} messages, lost {verdict.lost}, doubled "
+            f"{verdict.doubled}, listed in doubt {verdict.listed} ({run.doubt.rightly} rightly, "
+            f"{run.doubt.needlessly} needlessly), {run.seconds:.1f} s",
+            verdict.problems,
         )
-        for problem in verdict.problems:
+
+    def read(self, run: ReadRun) -> None:
+        """One line a run of reading."""
+        verdict = run.verdict
+        self._heard(
+            f"{_moment(run.plan)}: {verdict.answered} of {verdict.mails} mails answered, {verdict.kept_again} kept again, "
+            f"lost {verdict.lost}, counted twice {verdict.counted_twice}, {verdict.letters} letters, {run.seconds:.1f} s",
+            verdict.problems,
+        )
+
+    def _heard(self, line: str, problems: Sequence[str]) -> None:
+        self.note(f"{line}{'  FAILED' if problems else ''}")
+        for problem in problems:
             self.note(f"    {problem}")
         self._bar.advance(self._task)
 
     def table(self, found: Mapping[str, Any]) -> None:
-        """Print the counts by trouble and policy, and the totals, on standard output."""
+        """Print the counts by trouble, and by policy where there is one, and the totals, on standard output."""
+        named = ("trouble", "policy") if "policy" in found["by_trouble"][0] else ("trouble",)
         table = Table(box=None, pad_edge=False, padding=(0, 1, 0, 0))
-        table.add_column("trouble", no_wrap=True)
-        table.add_column("policy", no_wrap=True)
-        for head, _ in COLUMNS:
+        for head in named:
+            table.add_column(head, no_wrap=True)
+        for head, _ in self._columns:
             table.add_column(head, justify="right")
         for row in found["by_trouble"]:
-            table.add_row(row["trouble"], row["policy"], *_cells(row))
-        table.add_row("all", "", *_cells(found["totals"]), style="bold")
+            table.add_row(*[row[head] for head in named], *self._cells(row))
+        table.add_row("all", *[""] * (len(named) - 1), *self._cells(found["totals"]), style="bold")
         console = Console()
         Console(width=max(console.width, WIDTH)).print(table)
         if found["failed_seeds"]:
-            print(
-                f"Failed: seeds {', '.join(map(str, found['failed_seeds']))}. Play one again: bench chaos --only SEED"
-            )
+            print(f"Failed: seeds {', '.join(map(str, found['failed_seeds']))}. Play one again: {self._again} SEED")
+
+    def _cells(self, row: Mapping[str, Any]) -> list[str]:
+        return [
+            f"{row[key] / max(1, row['runs']):.1f}" if key == "seconds" else f"{row[key]:,}" for _, key in self._columns
+        ]
 
     def __enter__(self) -> Told:
         self._bar.start()
@@ -88,5 +124,6 @@ class Told:
         self._bar.stop()
 
 
-def _cells(row: Mapping[str, Any]) -> list[str]:
-    return [f"{row[key] / max(1, row['runs']):.1f}" if key == "seconds" else f"{row[key]:,}" for _, key in COLUMNS]
+def _moment(plan: Plan, policy: str = "") -> str:
+    moments = ", ".join(str(blow.after_messages) for blow in plan.blows)
+    return f"seed {plan.seed}  {policy:6}  {plan.title}, after {moments}"
