@@ -20,9 +20,10 @@ from postmuster.control.states import Lane
 from postmuster.control.watch import StopWatch
 from postmuster.jobs import again as sparing
 from postmuster.jobs.desk import Desk
+from postmuster.jobs.errand import End
 from postmuster.jobs.release import open_next_round
 from postmuster.jobs.retrying import Retries
-from postmuster.jobs.sending import End, Sender, Tell
+from postmuster.jobs.sending import Sender, Tell
 from postmuster.notices import actions as notices
 from postmuster.notices import hours, ramp, readiness
 from postmuster.notices import queries as stored

@@ -12,14 +12,10 @@ finished, or given back with exactly the rows open that were not executed; what 
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import sys
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
-from concurrent.futures import Future
-from dataclasses import dataclass, field
-from enum import Enum
 from typing import Final
 
 from django.db import transaction
@@ -28,8 +24,9 @@ from postmuster.base import sql
 from postmuster.base.errors import PostmusterError
 from postmuster.base.ids import notice_id
 from postmuster.jobs.desk import Desk
+from postmuster.jobs.errand import End, Errand, Part, manifest
 from postmuster.ledger import actions as ledger
-from postmuster.mail.submission import Outcome, OutcomeKind
+from postmuster.mail.submission import OutcomeKind
 from postmuster.notices.queries import StoredRound
 from postmuster.outbound import actions as outbound
 from postmuster.outbound import queries as book
@@ -39,54 +36,12 @@ from postmuster.outbound.pace import Pace
 from postmuster.outbound.relay import Relay, Submission
 from postmuster.outbound.states import DeliveryState
 from postmuster.outbound.suppression import SPARED, given_away
-from postmuster.outbound.values import ClaimedBatch, Opening, Recipient, RoundRef, Settlement, Taken, settlement
+from postmuster.outbound.values import Opening, Recipient, RoundRef, Settlement, Taken, settlement
 
 Tell = Callable[[int], None]
 WAIT_FOR_ROOM_S: Final = 5.0  # then the batch is given back, so that no lease runs out over a full relay
 LOOK_S: Final = 0.05
 NOT_COMPOSED: Final = "not composed"  # the reason of a copy that could not be written: our defect, one person's copy
-
-
-class End(Enum):
-    """Why a loop ended."""
-
-    NOTHING_LEFT = "nothing left"
-    CHANGED = "what may happen has changed: look again"
-    NO_RELAY = "the relay takes nothing now"
-    NO_ROOM = "the relay holds as much as it may"
-    OVERTAKEN = "something more urgent waits"
-    LEAVING = "the process was asked to go"
-
-
-@dataclass(slots=True)
-class _Errand:
-    """One claimed batch: who still waits, what was settled, how many are on their way."""
-
-    batch: ClaimedBatch
-    waiting: deque[Recipient]
-    settled: list[Settlement] = field(default_factory=list)
-    flying: int = 0
-    unwritten: int = 0  # answers that were read and are not in the book yet
-    unexecuted: list[int] = field(default_factory=list)  # the relay certainly did not take these
-    is_in_hand: bool = False  # people were taken from it and are not on their way yet
-
-    @property
-    def is_hindered(self) -> bool:
-        """It cannot be finished now: something of it did not get to the relay."""
-        return self.is_in_hand or bool(self.unexecuted)
-
-
-@dataclass(frozen=True, slots=True)
-class _Part:
-    """A part of a window on its way."""
-
-    errand: _Errand
-    people: Sequence[Recipient]
-    answers: Future[dict[int, Outcome]]
-    unanswered: int  # with what was on its way before
-    began_s: float
-    # When the last answer came: the sender may be composing just then.
-    ended_s: list[float] = field(default_factory=list)
 
 
 class Sender:
@@ -115,9 +70,9 @@ class Sender:
         self._overtaken = overtaken
         self._copies = Copywriter(round_, desk.names, desk.signing)
         self._pace = Pace(desk.settings.relay.connections)
-        self._errands: list[_Errand] = []
-        self._parts: deque[_Part] = deque()
-        self._taken: list[tuple[_Errand, Taken]] = []  # read, and not yet written down
+        self._errands: list[Errand] = []
+        self._parts: deque[Part] = deque()
+        self._taken: list[tuple[Errand, Taken]] = []  # read, and not yet written down
 
     @property
     def components(self) -> frozenset[int]:
@@ -175,7 +130,7 @@ class Sender:
         if written:
             unanswered = self._unanswered + len(written)
             part = [one for one in people if one.seq in written]
-            begun = _Part(errand, part, self._relay.begin(list(written.values())), unanswered, time.monotonic())
+            begun = Part(errand, part, self._relay.begin(list(written.values())), unanswered, time.monotonic())
             begun.answers.add_done_callback(lambda _: begun.ended_s.append(time.monotonic()))
             self._parts.append(begun)
             errand.flying += 1
@@ -192,7 +147,7 @@ class Sender:
                 break
         return size
 
-    def _at_hand(self) -> _Errand | End:
+    def _at_hand(self) -> Errand | End:
         """The batch that is gone through now; the next is claimed while the last parts of this one are on their way."""
         if self._errands and self._errands[-1].waiting:
             return self._errands[-1]
@@ -202,7 +157,7 @@ class Sender:
             batch = outbound.claim_batch(self.of, self._desk.settings.work.lease_s, self._opening())
             if batch is None:
                 return End.NOTHING_LEFT
-            errand = _Errand(batch, deque())
+            errand = Errand(batch, deque())
             self._errands.append(errand)
             people, unaddressed = book.batch_recipients(self.of, batch)
             self._fail(errand, unaddressed)
@@ -211,7 +166,7 @@ class Sender:
                 return errand
             self._end_if_done(errand)
 
-    def _but_for_given_away(self, errand: _Errand, people: Sequence[Recipient]) -> Sequence[Recipient]:
+    def _but_for_given_away(self, errand: Errand, people: Sequence[Recipient]) -> Sequence[Recipient]:
         """Whose address became somebody else's since the audience was written down is withheld now."""
         gone = given_away([(one.person_no, one.address) for one in people])
         if not gone:
@@ -221,14 +176,14 @@ class Sender:
         self._write_down(errand, [Settlement(one.seq, component_no, state, SPARED, "", None) for one in withheld])
         return [one for one in people if (one.person_no, one.address) not in gone]
 
-    def _compose(self, errand: _Errand, people: Sequence[Recipient]) -> dict[int, Submission]:
+    def _compose(self, errand: Errand, people: Sequence[Recipient]) -> dict[int, Submission]:
         """Write a part's copies by sequence. One that cannot be written fails alone, and is told of by its kind only."""
         try:
             return {one.key: one for one in self._copies.write_all(people)}
         except (PostmusterError, ValueError):
             return self._compose_each(errand, people)
 
-    def _compose_each(self, errand: _Errand, people: Sequence[Recipient]) -> dict[int, Submission]:
+    def _compose_each(self, errand: Errand, people: Sequence[Recipient]) -> dict[int, Submission]:
         written, failed = {}, []
         for one in people:
             try:
@@ -238,7 +193,7 @@ class Sender:
         self._fail(errand, failed)
         return written
 
-    def _fail(self, errand: _Errand, seqs: Sequence[int]) -> None:
+    def _fail(self, errand: Errand, seqs: Sequence[int]) -> None:
         """Copies that cannot be written are a defect of ours, and fail alone; told of by number only."""
         if not seqs:
             return
@@ -248,7 +203,7 @@ class Sender:
         state, component_no = DeliveryState.FAILED, errand.batch.component_no
         self._write_down(errand, [Settlement(seq, component_no, state, NOT_COMPOSED, "5.6.0", None) for seq in seqs])
 
-    def _advance(self, errand: _Errand, through_seq: int) -> bool:
+    def _advance(self, errand: Errand, through_seq: int) -> bool:
         """Write down what was taken and move the mark, in one commit; what does not fit that statement comes before."""
         self._taken.sort(key=lambda pair: len(pair[1].seqs))
         while len(self._taken) > 1:
@@ -296,7 +251,7 @@ class Sender:
         self._write_down(part.errand, others)
         self._tell(len(part.people))
 
-    def _write_down(self, errand: _Errand, settled: Sequence[Settlement]) -> None:
+    def _write_down(self, errand: Errand, settled: Sequence[Settlement]) -> None:
         """What was refused, put off or lost is rare, and compared with what is there."""
         if settled:
             errand.unwritten += len(settled)
@@ -339,11 +294,11 @@ class Sender:
             if not (errand.unwritten or errand.flying):
                 self._let_go(errand, is_whole=not (errand.waiting or errand.is_hindered))
 
-    def _end_if_done(self, errand: _Errand) -> None:
+    def _end_if_done(self, errand: Errand) -> None:
         if not (errand.waiting or errand.flying or errand.unwritten or errand.is_hindered):
             self._let_go(errand, is_whole=True)
 
-    def _let_go(self, errand: _Errand, *, is_whole: bool) -> None:
+    def _let_go(self, errand: Errand, *, is_whole: bool) -> None:
         """Finish or give back a batch, with one ledger entry for what left."""
         self._errands.remove(errand)
         with sql.guarded(), transaction.atomic():
@@ -360,9 +315,3 @@ class Sender:
                 }
                 subject = notice_id(self.of.notice_no)
                 ledger.append(kind="batch sent", actor="worker", subject=subject, facts=facts, now=self._desk.now)
-
-
-def manifest(settled: Sequence[Settlement]) -> str:
-    """The hash under which the ledger keeps a batch's outcomes."""
-    lines = "\n".join([f"{one.seq} {one.state} {one.status}" for one in settled])
-    return hashlib.sha256(lines.encode()).hexdigest()
