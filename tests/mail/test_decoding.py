@@ -29,6 +29,10 @@ from postmuster.mail.decoding import (
         ("=?utf-8?q?a_b?=", "a b"),
         ("=?no-such?q?caf=E9?=", "café"),
         ("=?iso-2022-jp?b?GyRCJE8kJBsoQg==?=", "はい"),
+        ("=?utf-8?q?really??=", "really?"),  # a question mark that should have been encoded
+        ("=?utf-8?q?a?b?= =?utf-8?q?c?=", "a?bc"),
+        ("=?utf-8?q?open =?utf-8?q?c?=", "=?utf-8?q?open c"),
+        ("=?x-sjis?b?gs2CoA==?=", "はあ"),
         ("=?utf-8?q?open", "=?utf-8?q?open"),
         ("=?utf-8?x?what?=", "=?utf-8?x?what?="),
         ("=?utf-8?q?a=00=0D=0Ab?=", "a b"),
@@ -92,6 +96,9 @@ def test_damaged_uuencode_is_noted() -> None:
         ("a/b; f*0*=iso-8859-1''caf; f*1*=%E9; f*2=.txt", "a/b", {"f": "café.txt"}),
         ("a/b; f*1=b; f*0=a", "a/b", {"f": "ab"}),
         ('a/b; name="=?utf-8?q?caf=C3=A9?="', "a/b", {"name": "café"}),
+        ("text/plain; charset=us-ascii (Plain text)", "text/plain", {"charset": "us-ascii"}),
+        ("a/b; name=Plan (new).txt", "a/b", {"name": "Plan (new).txt"}),
+        ('a/b; name="C:\\dir\\a.txt"', "a/b", {"name": "C:\\dir\\a.txt"}),
         ("a/b; x=1; x=2", "a/b", {"x": "1"}),
         ("a/b;;; ; =x; y", "a/b", {}),
         ('a/b; x="open', "a/b", {"x": "open"}),
@@ -111,6 +118,32 @@ def test_parameters_end_at_the_limit() -> None:
 def test_a_codec_that_is_no_charset_is_not_used(label: str) -> None:
     text, defect = decode_text(b"caf\xe9", label)
     assert (text, defect) == ("café", "charset unknown")
+
+
+@pytest.mark.parametrize("label", ["gb2312", "gbk", "big5", "shift_jis", "euc-kr", "ks_c_5601-1987", "euc-jp"])
+def test_utf_8_under_an_east_asian_label_is_read_as_utf_8(label: str) -> None:
+    assert decode_text("我不想辞职，谢谢".encode(), label) == ("我不想辞职，谢谢", None)
+
+
+def letters(first: int, last: int, label: str) -> list[str]:
+    """Return every seventh letter that a charset has."""
+    return [chr(code) for code in range(first, last, 7) if chr(code).encode(label, "ignore")]
+
+
+COMMON = {
+    "gb18030": letters(0x4E00, 0x9FA5, "gb18030"),
+    "cp949": letters(0xAC00, 0xD7A4, "cp949"),
+    "shift_jis": letters(0x3041, 0x30F7, "shift_jis"),
+    "big5": letters(0x4E00, 0x9FA5, "big5"),
+}
+
+
+@pytest.mark.parametrize("label", COMMON)
+@settings(max_examples=100, deadline=None)
+@given(st.data())
+def test_text_under_its_own_label_stays_what_it_is(label: str, data: st.DataObject) -> None:
+    text = data.draw(st.text(st.sampled_from(COMMON[label]), min_size=1, max_size=40))
+    assert decode_text(text.encode(label), label) == (text, None)
 
 
 def test_a_mail_cut_within_a_character_stays_utf_8() -> None:

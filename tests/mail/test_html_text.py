@@ -89,6 +89,12 @@ def test_a_sign_within_a_quoted_value_does_not_end_a_tag() -> None:
     assert html_to_text('<div title="a > b">YES</div>') == "YES"
 
 
+@pytest.mark.parametrize("digits", ["1" * 5_000, "9" * 8, "x" + "f" * 5_000, "1" * 2_000_000])
+def test_a_number_that_no_character_has_is_one_unknown_character(digits: str) -> None:
+    assert html_to_text(f"YES&#{digits};") == "YES\ufffd"
+    assert all(link.target in ("\ufffd", "") for link in read_html(f'<a href="&#{digits};">x</a>').links)
+
+
 def test_the_text_ends_at_its_limit() -> None:
     assert len(html_to_text("<p>word</p>" * 10_000, 1_000)) <= 1_000
 

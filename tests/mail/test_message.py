@@ -106,7 +106,7 @@ def test_nul_octets_are_left_out_and_noted() -> None:
 
 def test_a_line_of_two_megabytes_is_cut_at_the_limit() -> None:
     found = parse(mail(b"YES " * 500_000))
-    assert len(found.text) == Limits().text_chars
+    assert len(found.text) == Limits().text_chars + len("\n…")
     assert "text longer than the limit" in found.defects
 
 
@@ -200,6 +200,21 @@ def test_encoded_words_are_read_in_subject_and_file_names() -> None:
     subject = b"Subject: =?utf-8?q?caf=C3?= =?utf-8?q?=A9?=\n"
     found = parse(b"From: f@x.example\n" + subject + b"Content-Type: text/plain; name*=utf-8''caf%C3%A9.txt\n\nx")
     assert (found.subject, found.parts[0].filename) == ("café", "café.txt")
+
+
+@pytest.mark.parametrize(
+    ("written", "name"),
+    [
+        (b'"C:\\dir\\a b.txt"', "a b.txt"),
+        (b'"../../etc/passwd"', "passwd"),
+        (b'"/"', None),
+        (b'"a\xe2\x80\xaetxt.exe"', "atxt.exe"),  # a mark that turns the direction of reading
+        (b"utf-8''x", "utf-8''x"),
+    ],
+)
+def test_a_file_name_is_its_last_part_and_can_be_seen(written: bytes, name: str | None) -> None:
+    found = parse(mail(b"x", extra=b"Content-Disposition: attachment; filename=" + written + b"\n"))
+    assert found.parts[0].filename == name
 
 
 # ---- time

@@ -16,19 +16,21 @@ import binascii
 import codecs
 import re
 from functools import lru_cache
-from itertools import pairwise
 
 MAX_PARAMETERS = 100  # per field; a real one has under ten (own corpora, largest: 7)
+MAX_SAMPLE_CHARS = 4_096  # ours: of a text whose label is doubted
+MIN_WIDE_CHARS = 4  # ours: fewer say nothing for sure
 MAX_CHARSET_CHARS = 40  # RFC 2978 §2.3 allows 40
 
 # Two octets or a shift state make one character here: such text can look like valid UTF-8 by accident, so the label goes first.
 _LABEL_FIRST = re.compile(
-    r"(?:iso-?2022|hz|utf-?7|utf-?16|utf-?32|gb|big5|shift|sjis|ms932|windows-31j|cp9|euc|johab|ks_c)"
+    r"(?:x-)?+(?:iso-?2022|hz|utf-?7|unicode-1|utf-?16|utf-?32|gb|big5|shift|sjis|ms932|windows-31j|cp9|euc|johab|ks_c)"
 )
 _LABELS = {
     "iso-8859-1": "windows-1252", "us-ascii": "windows-1252", "ascii": "windows-1252", "latin1": "windows-1252",
     "gb2312": "gb18030", "gbk": "gb18030", "ks_c_5601-1987": "cp949", "euc-kr": "cp949", "shift_jis": "cp932",
     "windows-31j": "cp932", "iso-2022-jp": "iso2022_jp_ext", "iso-8859-8-i": "iso-8859-8", "iso-8859-9": "windows-1254",
+    "x-sjis": "cp932", "x-gbk": "gb18030", "x-euc-jp": "euc-jp", "x-windows-949": "cp949", "unicode-1-1-utf-7": "utf-7",
     "windows-874": "cp874", "x-mac-roman": "mac-roman", "macintosh": "mac-roman", "utf8mb4": "utf-8",
 }  # fmt: skip
 # Python codecs that are no charsets of mail, or that cost more than linear time (punycode).
@@ -62,7 +64,7 @@ def decode_text(content: bytes, charset: str | None) -> tuple[str, str | None]:
     label = charset.strip().lower() if charset else ""
     if label and _LABEL_FIRST.match(label):
         codec = _codec(label)
-        if codec is not None:
+        if codec is not None and not _surely_utf8(content):
             try:
                 text = content.decode(codec)
                 return text.encode("utf-8", "replace").decode("utf-8"), None  # UTF-7 can spell half a surrogate pair
@@ -87,6 +89,21 @@ def decode_text(content: bytes, charset: str | None) -> tuple[str, str | None]:
     return content.decode("windows-1252", "replace"), defect
 
 
+def _surely_utf8(content: bytes) -> bool:
+    """Whether octets under another East Asian label are UTF-8: several characters of three octets and none of two.
+
+    Text in GB 18030, Big5, Shift_JIS or EUC that is valid UTF-8 by accident has pairs of octets in it.
+    """
+    if content.isascii():
+        return False
+    try:
+        text = content.decode("utf-8")
+    except UnicodeDecodeError:
+        return False
+    wide = [char for char in text[:MAX_SAMPLE_CHARS] if char > "\x7f"]
+    return len(wide) >= MIN_WIDE_CHARS and min(wide) > "\u07ff"
+
+
 def _mostly_utf8(content: bytes) -> bool:
     # A mail cut in the middle of a character, or with one wrong octet, stays UTF-8; one in Latin-1 under a wrong label does not.
     sample = content[:65_536].decode("utf-8", "replace")
@@ -95,7 +112,10 @@ def _mostly_utf8(content: bytes) -> bool:
     return right > wrong
 
 
-_ENCODED_WORD = re.compile(r"=\?([^?*\s]{1,40})(?:\*[^?\s]{0,40})?\?([bBqQ])\?([^?]*+)\?=")
+# A question mark within Q, which many programs forget to encode, does not end the word; the beginning of another does.
+_ENCODED_WORD = re.compile(
+    r"=\?([^?*\s]{1,40})(?:\*[^?\s]{0,40})?\?([bBqQ])\?([^?=]*+(?:(?:=(?!\?[^=])|\?(?!=))[^?=]*+)*+)\?="
+)
 
 
 def _word_octets(encoding: str, text: str) -> bytes:
@@ -112,19 +132,19 @@ def decode_words(value: str) -> str:
     if not words:
         return value
     out, end = [], 0
-    pending, charset = b"", ""
+    pending, charset = bytearray(), ""
     for word in words:
         gap = value[end : word.start()]
         label = word[1].lower()
         # Words that follow each other with only white space between are one run; a character may be cut across two of them.
         if pending and (gap.strip() or label != charset):
-            out.append(decode_text(pending, charset)[0])
-            pending = b""
+            out.append(decode_text(bytes(pending), charset)[0])
+            pending.clear()
         if gap.strip() or not end:
             out.append(gap)
         pending += _word_octets(word[2], word[3])
         charset, end = label, word.end()
-    out.append(decode_text(pending, charset)[0])
+    out.append(decode_text(bytes(pending), charset)[0])
     out.append(value[end:])
     return "".join(out).replace("\x00", "").replace("\r", "").replace("\n", " ")
 
@@ -191,7 +211,8 @@ def decode_transfer(content: bytes, encoding: str) -> tuple[bytes, str | None]:
 
 
 _PARAMETER = re.compile(r';\s*+([^\s=;"]++)\s*+=\s*+(?:"((?:[^"\\]|\\.)*+)"|([^;]*+))', re.DOTALL)
-_ESCAPED = re.compile(r"\\(.)", re.DOTALL)
+_ESCAPED = re.compile(r'\\(["\\])')  # other characters are never escaped: a backslash before one is a path of Windows
+_NAMES = ("name", "filename")  # the parameters people's words stand in
 
 
 def read_parameters(value: str) -> tuple[str, dict[str, str]]:
@@ -211,7 +232,10 @@ def read_parameters(value: str) -> tuple[str, dict[str, str]]:
         name = found[1].lower()
         quoted = found[2]
         text = found[3].strip().strip('"') if quoted is None else quoted
-        if quoted is not None and "\\" in quoted:
+        if quoted is None:
+            if "(" in text and not name.startswith(_NAMES):  # a comment behind a token. Source: RFC 2045 §5.1
+                text = text.partition("(")[0].strip()
+        elif "\\" in quoted:
             text = _ESCAPED.sub(r"\1", quoted)
         if "*" in name:
             _keep_piece(pieces, name, text)
@@ -254,22 +278,39 @@ def _percent_octets(text: str) -> bytes:
 
 def unfold_flowed(text: str, *, delete_space: bool) -> str:
     """Join the soft-broken lines of a format=flowed text; quote depth is kept as `>` marks. Source: RFC 3676 §4."""
-    lines = [_flowed_line(line) for line in text.split("\n")]
     out: list[str] = []
     held: list[str] = []
-    for (depth, line), (next_depth, _) in pairwise([*lines, (-1, "")]):
-        soft = line.endswith(" ") and line != "-- " and next_depth == depth
-        held.append(line[:-1] if soft and delete_space else line)
+    soft, depth = "", 0  # the line above when it ends with a space: whether it goes on here is for this line to say
+    for line in text.split("\n"):
+        first, here = line[:1], 0
+        if first == ">":
+            body = line.lstrip(">")
+            here = len(line) - len(body)
+            line = body[1:] if body[:1] == " " else body
+        elif first == " ":
+            line = line[1:]
         if soft:
+            if here == depth:
+                held.append(soft[:-1] if delete_space else soft)
+            else:
+                out.append(_flowed([*held, soft], depth))
+                held = []
+        if line[-1:] == " " and line != "-- ":
+            soft, depth = line, here
             continue
-        joined = "".join(held)
-        out.append(f"{'>' * depth} {joined}" if depth and joined else ">" * depth + joined)
-        held = []
+        if held or here:
+            out.append(_flowed([*held, line], here))
+            held = []
+        else:
+            out.append(line)
+        soft = ""
+    if soft:
+        out.append(_flowed([*held, soft], depth))
     return "\n".join(out)
 
 
-def _flowed_line(line: str) -> tuple[int, str]:
-    if not line.startswith((">", " ")):
-        return 0, line
-    body = line.lstrip(">")
-    return len(line) - len(body), body.removeprefix(" ")
+def _flowed(pieces: list[str], depth: int) -> str:
+    line = "".join(pieces)
+    if not depth:
+        return line
+    return f"{'>' * depth} {line}" if line else ">" * depth

@@ -27,6 +27,40 @@ CHARSET_HINT: Final = re.compile(rb"charset\s{0,9}=\s{0,9}[\"']?([A-Za-z0-9._:+-
 _FIELD_START: Final = re.compile(rb"[!-9;-~]{1,998}[ \t]{0,9}:")
 
 
+_WORDS_CHARSET: Final = re.compile(r"=\?([A-Za-z0-9._:+-]{1,40})(?:\*[^?\s]{0,40})?\?[bBqQ]\?")
+
+
+def words_charset(index: FieldIndex) -> str | None:
+    """Return the charset of the first encoded word in From or Subject: what the author's program writes in. Or None."""
+    for name in ("from", "subject"):
+        value = index.get(name, _NOTHING)[0]
+        if "=?" in value:
+            found = _WORDS_CHARSET.search(value)
+            if found is not None:
+                return found[1]
+    return None
+
+
+_NOTHING: Final = ("",)
+_FOLDED_FIELD: Final = re.compile(rb"[^\n]++(?:\n[ \t][^\n]*+)*+")
+
+
+def shorten_block(block: bytes, limit: int) -> bytes:
+    """Return the fields of a block that is longer than `limit` octets: none longer than an eighth of it, until it is full.
+
+    A To with thousands of addresses then leaves room for the fields below it.
+    """
+    kept: list[bytes] = []
+    room = limit
+    for found in _FOLDED_FIELD.finditer(block):
+        field = found[0][: limit // 8]
+        room -= len(field) + 1
+        if room < 0:
+            break
+        kept.append(field)
+    return b"\n".join(kept)
+
+
 def split_fields(block: bytes) -> tuple[list[tuple[str, str]], bool]:
     """Split a header block. The second value is false when a line is neither a field nor its continuation."""
     unfolded = block.replace(b"\n ", b" ").replace(b"\n\t", b" ")

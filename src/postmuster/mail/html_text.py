@@ -4,7 +4,8 @@ What for: a reply that came as HTML only is read like any other: blocks become l
 containers in which mail programs put what they quote) becomes lines that begin with `> `, so that one reader of
 quotes serves both. The lines a program writes above a quote ("On … wrote:", "From: …") stay as they are.
 
-Promises: linear in the input, whatever its nesting or quoting; never raises; output at most `limit_chars`. What a
+Promises: linear in the input, whatever its nesting or quoting; never raises; output at most `limit_chars`, after at
+most `MAX_MARKUP` pieces of mark-up; `is_whole` says whether that was all. What a
 browser does not show (comments, head, style, script, `display:none`) is not in the text. Nothing is fetched; a link's
 target is returned, never followed.
 
@@ -20,6 +21,9 @@ from html import unescape
 MAX_QUOTE_DEPTH = 10  # deeper quoting is written as this deep; each level costs two characters a line
 MAX_OPEN_ELEMENTS = 500  # deeper elements lose their block structure, not their words
 MAX_LINKS = 1_000
+MAX_MARKUP = (
+    100_000  # tags and comments read; a thread of fifty mails has under 20,000. What stands behind them is not read
+)
 
 _SKIPPED = frozenset(
     {
@@ -100,7 +104,13 @@ _QUOTE_MARK = re.compile(
 _HIDDEN = re.compile(r"display\s{0,5}:\s{0,5}none|mso-hide\s{0,5}:\s{0,5}all|\shidden(?:\s|=|$)", re.IGNORECASE)
 _HREF = re.compile(r"""\bhref\s{0,9}=\s{0,9}(?:"([^"]*+)"|'([^']*+)'|([^\s"'>]++))""", re.IGNORECASE)
 _SPACE = re.compile(r"[ \t\n\r\f]++")
+_LONG_NUMBER = re.compile(r"&#[0-9]{8,}+;?")  # no character has such a number, and int() refuses the longest
 _NAME = re.compile(r"/?[A-Za-z][A-Za-z0-9:]{0,40}")
+
+
+def _unescape(text: str) -> str:
+    """Read character references. Source: WHATWG HTML §13.2.5.72–80."""
+    return unescape(_LONG_NUMBER.sub("\ufffd", text) if "&#" in text else text)
 
 
 def _is_quote_mark(attributes: str) -> bool:
@@ -119,10 +129,11 @@ class Link:
 
 @dataclass(frozen=True, slots=True)
 class HtmlText:
-    """The text of an HTML document and its links."""
+    """The text of an HTML document and its links; `is_whole` is false where it was longer than is read."""
 
     text: str
     links: tuple[Link, ...]
+    is_whole: bool = True
 
 
 def html_to_text(html: str, limit_chars: int = 1_000_000) -> str:
@@ -134,7 +145,7 @@ def read_html(html: str, limit_chars: int = 1_000_000) -> HtmlText:
     """Return the text and the links of an HTML document. Never raises."""
     page = _Page(limit_chars)
     at, no_more = 0, {">": False, "-->": False}
-    while True:
+    for _ in range(MAX_MARKUP):
         opening = html.find("<", at)
         if opening < 0:
             page.words(html[at:])
@@ -144,6 +155,8 @@ def read_html(html: str, limit_chars: int = 1_000_000) -> HtmlText:
         if page.full:
             break
         at = _markup(html, opening, page, no_more)
+    else:
+        page.full = at < len(html)
     return page.finish()
 
 
@@ -226,7 +239,7 @@ class _Page:
         if self.skipping or not text:
             return
         if "&" in text:
-            text = unescape(text)
+            text = _unescape(text)
         if self.pre:
             first, *rest = text.replace("\r", "").split("\n")
             self.line.append(first)
@@ -322,7 +335,7 @@ class _Page:
         if tag == "a":
             if self.link and len(self.links) < MAX_LINKS:
                 target, start = self.link
-                self.links.append(Link("".join(self.line[start:]).strip(), unescape(target).strip()))
+                self.links.append(Link("".join(self.line[start:]).strip(), _unescape(target).strip()))
             self.link = None
             return
         if tag == "p" and not any(name == "p" for name, _ in self.open[-3:]):
@@ -346,4 +359,4 @@ class _Page:
         lines = self.lines
         while lines and not lines[-1]:
             lines.pop()
-        return HtmlText("\n".join(lines).lstrip("\n"), tuple(self.links))
+        return HtmlText("\n".join(lines).lstrip("\n"), tuple(self.links), not self.full)

@@ -6,7 +6,9 @@ Promises: `parse` never raises, whatever it is given, and works in time linear i
 what is wrong with a mail is a defect (a fixed phrase) on the value. LF, CRLF and lone CR line ends read the same.
 Nothing is fetched, nothing is executed.
 
-Limits: one constant each in `Limits`; past one the reading goes on without the rest and says so in a defect.
+Limits: one constant each in `Limits`; past one the reading goes on without the rest and says so in a defect. What stands
+in a mail without MIME (uuencoded files, winmail.dat) or in a wrapper (S/MIME, OpenPGP) is read by `uuencode`, `tnef`, `cms`
+and `pgp`.
 
 How: an own reader over octets, standard decoders below it; docs/decisions/0002-mail-parser.md has the choice and its
 measurements. Sources: RFC 5322 (fields), RFC 2045–2047 (MIME), RFC 2183 (disposition), RFC 2231, RFC 3676, RFC 7103
@@ -20,9 +22,12 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
+from postmuster.mail.cms import CMS_TYPES, CmsKind
 from postmuster.mail.decoding import decode_words
-from postmuster.mail.header_block import read_date, read_identifiers
-from postmuster.mail.mime_tree import Limits, MimeWalk, Part, content_type
+from postmuster.mail.header_block import read_date, read_identifiers, words_charset
+from postmuster.mail.mime_tree import MimeWalk, content_type
+from postmuster.mail.part import Limits, Part
+from postmuster.mail.pgp import is_encrypted, is_signed
 
 __all__ = ["Limits", "Message", "Part", "Wrapping", "decode_words", "parse", "read_date"]
 
@@ -113,6 +118,7 @@ def parse(raw: bytes, limits: Limits = _LIMITS) -> Message:
     """
     walk = MimeWalk(raw, limits)
     fields, index, body = walk.header(0, len(walk.octets))
+    walk.words_charset = words_charset(index)
     media_type, params = content_type(index, "text/plain")
     chosen = walk.entity(index, body, len(walk.octets), path="", depth=0, default="text/plain")
     text, source = walk.text_of(chosen)
@@ -123,6 +129,9 @@ def parse(raw: bytes, limits: Limits = _LIMITS) -> Message:
     ]
     get = index.get
     subject = get("subject", ("",))[0]
+    wrapping = _wrapping(media_type, params, walk.parts[chosen[0]].text or "" if chosen else "", walk.cms)
+    if wrapping is Wrapping.PGP_ENCRYPTED:
+        walk.defects.append("encrypted with OpenPGP, not read")
     own_id = read_identifiers(get("message-id", ()))
     return Message(
         fields=tuple(fields),
@@ -140,21 +149,25 @@ def parse(raw: bytes, limits: Limits = _LIMITS) -> Message:
         unreadable=_KNOWN_FIELDS.isdisjoint(index),
         media_type=media_type,
         params=params,
-        wrapping=_wrapping(media_type, params, text),
+        wrapping=wrapping,
         index=index,
     )
 
 
-def _wrapping(media_type: str, params: Mapping[str, str], text: str) -> Wrapping | None:
+_OPAQUE = {CmsKind.SIGNED: Wrapping.SMIME_SIGNED, CmsKind.ENCRYPTED: Wrapping.SMIME_ENCRYPTED, CmsKind.COMPRESSED: None}
+
+
+def _wrapping(media_type: str, params: Mapping[str, str], text: str, cms: CmsKind | None) -> Wrapping | None:
     if media_type == "multipart/signed":
         pgp = "pgp" in params.get("protocol", "").lower()
         return Wrapping.PGP_SIGNED if pgp else Wrapping.SMIME_SIGNED
     if media_type == "multipart/encrypted":
         return Wrapping.PGP_ENCRYPTED
-    if media_type in ("application/pkcs7-mime", "application/x-pkcs7-mime"):
+    if media_type in CMS_TYPES:
+        if cms in _OPAQUE:
+            return _OPAQUE[cms]
         signed = params.get("smime-type", "").lower() == "signed-data"
         return Wrapping.SMIME_SIGNED if signed else Wrapping.SMIME_ENCRYPTED
-    start = text[:200].lstrip()
-    if start.startswith("-----BEGIN PGP SIGNED MESSAGE-----"):
+    if is_signed(text):
         return Wrapping.PGP_SIGNED
-    return Wrapping.PGP_ENCRYPTED if start.startswith("-----BEGIN PGP MESSAGE-----") else None
+    return Wrapping.PGP_ENCRYPTED if is_encrypted(text) else None
