@@ -1,14 +1,8 @@
 """The grade says how sure it is that the author's domain sent a mail, and never more than the evidence."""
 
-import base64
-import hashlib
 from datetime import UTC, datetime
 
-import dkim
 import pytest
-from cryptography.hazmat.primitives import serialization
-from dkim.canonicalization import CanonicalizationPolicy
-from dkim.crypto import HASH_ALGORITHMS, parse_pem_private_key
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -18,6 +12,8 @@ from postmuster.mail.dkim import SigningAlgorithm, load_signer, make_key, public
 from postmuster.mail.dkim_check import MAX_SIGNATURES
 from postmuster.mail.dmarc import DmarcRecords, read_record
 from postmuster.mail.message import parse
+
+from . import sealing
 
 AT = datetime(2025, 3, 4, 12, 0, tzinfo=UTC)
 KEY = make_key(SigningAlgorithm.RSA_SHA256)
@@ -61,7 +57,9 @@ HOME = {"s1._domainkey.home.example": RECORD, "_dmarc.home.example": "v=DMARC1; 
 
 def test_an_aligned_signature_is_grade_a() -> None:
     found = check(signed(mail()), Dns(HOME))
-    assert found == Authentication(Result.NONE, Result.PASS, Result.PASS, Result.NONE, Grade.A, "home.example")
+    assert found == Authentication(
+        Result.NONE, Result.PASS, Result.PASS, Result.NONE, Grade.A, "home.example", "signed"
+    )
 
 
 def test_an_ed25519_signature_is_as_good_as_an_rsa_one() -> None:
@@ -188,7 +186,7 @@ DMARC = {"_dmarc.home.example": "v=DMARC1; p=reject"}
 
 def test_aligned_spf_by_our_server_alone_is_grade_b() -> None:
     found = check(mail(extra=stated("spf=pass smtp.mailfrom=finn@home.example")), Dns(DMARC))
-    assert found == Authentication(Result.PASS, Result.NONE, Result.PASS, Result.NONE, Grade.B, "home.example")
+    assert found == Authentication(Result.PASS, Result.NONE, Result.PASS, Result.NONE, Grade.B, "home.example", "spf")
 
 
 def test_spf_of_another_domain_is_no_evidence() -> None:
@@ -250,6 +248,103 @@ def test_our_servers_own_dmarc_pass_is_grade_b() -> None:
     assert check(mail(extra=stated("dmarc=pass header.from=eve.example")), Dns(DMARC)).grade is Grade.D
 
 
+# ---- where our servers' words stand, and logins at a server of ours
+
+WORLD = "Received: from x (x [203.0.113.9]) by mx.agency.example (Postfix) with ESMTPS id 1\r\n"
+HUB = "Received: from hub (hub [192.0.2.3]) by mx.agency.example (Postfix) with ESMTPS id 1\r\n"
+LAPTOP = "Received: from laptop (unknown [203.0.113.9]){login} by hub.agency.example (Postfix) with ESMTPSA id 1\r\n"
+HOPS = ("192.0.2.0/28 home.example",)
+
+
+def at_hub(login: str = "") -> str:
+    return HUB + LAPTOP.format(login=f" (Authenticated sender: {login})" if login else "")
+
+
+def hops(raw: bytes, *entries: str, server: str | tuple[str, ...] = MX) -> tuple[Grade, str]:
+    found = authenticate(raw, parse(raw), txt=Dns(DMARC), authserv_id=server, internal_hops=entries)
+    return found.grade, found.reason
+
+
+@pytest.mark.parametrize("login", ["", "finn", "e12345", "Finn@home.example"])
+def test_a_login_at_a_named_server_of_ours_is_grade_a(login: str) -> None:
+    assert hops(mail(extra=at_hub(login)), *HOPS) == (Grade.A, "internal_hop")
+
+
+def test_a_login_as_somebody_else_is_not_the_author() -> None:
+    assert hops(mail(extra=at_hub("eve@home.example")), *HOPS) == (Grade.D, "unsigned")
+
+
+def test_a_login_counts_only_at_a_server_that_is_named_and_for_its_domains() -> None:
+    raw = mail(extra=at_hub("finn"))
+    assert hops(raw)[0] is Grade.D
+    assert hops(raw, "192.0.2.0/28 other.example")[0] is Grade.D
+    assert hops(raw, "198.51.100.0/24")[0] is Grade.D
+    assert hops(raw, "192.0.2.3") == (Grade.A, "internal_hop")
+
+
+def test_a_login_that_the_sender_wrote_below_the_border_counts_for_nothing() -> None:
+    assert hops(mail(extra=WORLD + at_hub("finn@home.example")), *HOPS)[0] is Grade.D
+    forged = WORLD + stated("auth=pass smtp.auth=finn@home.example")
+    assert hops(mail(extra=forged), *HOPS)[0] is Grade.D
+
+
+def test_our_servers_word_for_a_login_counts_below_its_received_where_that_says_so_too() -> None:
+    received = WORLD.replace("ESMTPS", "ESMTPSA")
+    assert hops(mail(extra=received + stated("auth=pass smtp.auth=finn@home.example"))) == (Grade.A, "logged_in")
+
+
+def test_our_servers_word_from_behind_a_filter_on_the_same_machine_counts() -> None:
+    again = "Received: from localhost (localhost [127.0.0.1]) by mx.agency.example (Postfix) with ESMTP id 1\r\n"
+    raw = mail(extra=again + WORLD + stated("spf=pass smtp.mailfrom=home.example"))
+    assert hops(raw) == (Grade.B, "spf")
+    assert hops(mail(extra=WORLD + WORLD + stated("spf=pass smtp.mailfrom=home.example")))[0] is Grade.D
+
+
+def test_several_servers_of_ours_may_have_names_of_their_own() -> None:
+    raw = mail(extra=stated("spf=pass smtp.mailfrom=home.example", "MX2.agency.example"))
+    assert hops(raw, server=(MX, "mx2.agency.example")) == (Grade.B, "spf")
+    assert hops(raw, server="")[0] is Grade.D
+
+
+def test_a_domain_in_quotation_marks_is_not_the_domain() -> None:
+    quoted = stated('spf=pass smtp.mailfrom="x@home.example"@eve.example')
+    assert check(mail(extra=quoted), Dns(DMARC)).grade is Grade.D
+
+
+def test_our_servers_word_does_not_lift_a_signature_over_a_part() -> None:
+    extra = stated("dkim=pass header.d=home.example").encode()
+    partial = signed(mail()).replace(b"a=rsa-sha256;", b"a=rsa-sha256; l=5;", 1) + b"I resign.\r\n"
+    assert check(extra + partial, Dns(HOME)).reason == "signature_partial"
+    once = sealing.signed(mail())  # it does not sign fields more often than they are there
+    dns = Dns({**HOME, **sealing.keys_of("home.example")})
+    assert check(extra + once.replace(b"YES", b"[EXTERNAL] YES"), dns).reason == "signed_says_border"
+    found = check(extra + b"Subject: I resign\r\n" + once, dns)
+    assert (found.grade, found.reason) == (Grade.D, "signature_field_added")
+
+
+@pytest.mark.parametrize(
+    ("raw", "records", "reason"),
+    [
+        (mail(), {}, "nothing_published"),
+        (mail(), DMARC, "unsigned"),
+        (signed(mail()).replace(b"YES", b"NO!"), HOME, "signature_body_changed"),
+        (signed(mail()).replace(b"Re: a", b"Fw: a"), HOME, "signature_failed"),
+        (signed(mail()), DMARC, "key_missing"),
+        (signed(mail()), {**DMARC, "s1._domainkey.home.example": "p="}, "key_revoked"),
+        (signed(mail(), domain="eve.example"), {**DMARC, "s1._domainkey.eve.example": RECORD}, "signed_by_others"),
+        (mail("finn@home.example, eve@eve.example"), DMARC, "several_authors"),
+        (mail("undisclosed"), DMARC, "no_author"),
+    ],
+)
+def test_a_grade_has_its_reason(raw: bytes, records: dict[str, str], reason: str) -> None:
+    assert check(raw, Dns(records)).reason == reason
+
+
+def test_silence_is_a_reason() -> None:
+    assert check(mail(), Dns(failing=("_dmarc.home.example",))).reason == "dns_silent"
+    assert check(signed(mail()), Dns(HOME, failing=("_domainkey.home.example",))).reason == "dns_silent"
+
+
 # ---- signatures that must not count
 
 
@@ -308,74 +403,18 @@ def test_a_signature_past_its_expiry_does_not_count_at_that_time() -> None:
         b"ARC-Seal: i=1\r\n" * 3_000 + mail(),
         b"Authentication-Results: mx.agency.example;" + b"(" * 100_000 + b"\r\n" + mail(),
         b"Authentication-Results: mx.agency.example;" + b' spf=pass smtp.mailfrom="' * 5_000 + b"\r\n" + mail(),
+        b"Authentication-Results: mx.agency.example; spf=pass\r\n" * 1_000 + mail(),
+        b"Received: from x (y [1.2.3.4])" + b"(" * 100_000 + b"\r\n" + mail(),
+        b"".join(b"ARC-Seal: i=%d; d=sealer.example; b=\r\n" % number for number in range(1, 51)) + mail(),
+        b"Received: from x (y [127.0.0.1])\r\n" * 2_000 + mail(),
     ],
-    ids=["spaces", "empty lines", "folds", "long tag", "fields", "seals", "comments", "quotes"],
-)
+    ids=[
+        "spaces", "empty lines", "folds", "long tag", "fields", "seals", "comments", "quotes", "results", "received", "sets",
+        "hops",
+    ],
+)  # fmt: skip
 def test_hostile_mail_is_checked_in_little_time(raw: bytes) -> None:
     check(raw, Dns(HOME), trusted_sealers=("sealer.example",))
-
-
-# ---- ARC
-
-
-def sealed(raw: bytes, domain: str, results: str) -> bytes:
-    """Seal as RFC 8617 §5.1 says, with the library's own parts: its `sign` wants a package that is not here."""
-    arc = dkim.ARC(raw)
-    arc.hasher = HASH_ALGORITHMS[b"rsa-sha256"]
-    relaxed = CanonicalizationPolicy.from_c_value(b"relaxed/relaxed")
-    body_hash = base64.b64encode(hashlib.sha256(relaxed.canonicalize_body(arc.body)).digest())
-    common = [(b"i", b"1"), (b"a", b"rsa-sha256"), (b"d", domain.encode()), (b"s", b"s1"), (b"t", b"1741000000")]
-    signed_names = [b"from", b"subject", b"date"]
-    message = [
-        *common,
-        (b"c", b"relaxed/relaxed"),
-        (b"h", b":".join(signed_names)),
-        (b"bh", body_hash),
-        (b"b", b"0" * 60),
-    ]
-    seal = [*common, (b"cv", b"none"), (b"b", b"0" * 60)]
-    fields: list[tuple[bytes, bytes]] = []
-
-    def add(name: bytes, value: bytes) -> None:
-        fields.insert(0, (name, value))
-        arc.headers = relaxed.canonicalize_headers(fields[:1]) + arc.headers
-
-    add(b"ARC-Authentication-Results", b"i=1; " + results.encode() + b"\r\n")
-    add(b"ARC-Message-Signature", arc.gen_header(message, signed_names, relaxed, b"ARC-Message-Signature", SEAL_KEY))
-    names = [b"arc-authentication-results", b"arc-message-signature"]
-    add(b"ARC-Seal", arc.gen_header(seal, names, relaxed, b"ARC-Seal", SEAL_KEY))
-    return b"".join(name + b": " + value for name, value in fields) + raw
-
-
-def _library_key(pem: bytes) -> object:
-    """The key as the library takes it: PKCS#1."""
-    key = serialization.load_pem_private_key(pem, None)
-    pkcs1 = serialization.PrivateFormat.TraditionalOpenSSL
-    return parse_pem_private_key(key.private_bytes(serialization.Encoding.PEM, pkcs1, serialization.NoEncryption()))
-
-
-SEAL_KEY = _library_key(KEY)
-SEALER = {"s1._domainkey.sealer.example": RECORD, **DMARC}
-
-
-def test_arc_by_a_trusted_sealer_is_grade_b() -> None:
-    raw = sealed(mail(), "sealer.example", "mx.sealer.example; dmarc=pass header.from=home.example")
-    found = check(raw, Dns(SEALER), trusted_sealers=("sealer.example",))
-    assert (found.grade, found.arc, found.aligned_domain) == (Grade.B, Result.PASS, "home.example")
-
-
-def test_arc_counts_only_for_who_is_trusted_and_what_was_found() -> None:
-    raw = sealed(mail(), "sealer.example", "mx.sealer.example; dmarc=pass header.from=home.example")
-    assert check(raw, Dns(SEALER), trusted_sealers=("other.example",)).grade is Grade.D
-    assert check(raw, Dns(SEALER)).grade is Grade.D
-    raw = sealed(mail(), "sealer.example", "mx.sealer.example; dmarc=fail header.from=home.example; spf=fail")
-    assert check(raw, Dns(SEALER), trusted_sealers=("sealer.example",)).grade is Grade.D
-
-
-def test_an_altered_mail_breaks_the_seal() -> None:
-    raw = sealed(mail(), "sealer.example", "mx.sealer.example; dmarc=pass header.from=home.example")
-    found = check(raw.replace(b"YES", b"NO!"), Dns(SEALER), trusted_sealers=("sealer.example",))
-    assert (found.grade, found.arc) == (Grade.D, Result.FAIL)
 
 
 # ---- the readers

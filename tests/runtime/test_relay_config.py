@@ -117,6 +117,18 @@ def settings_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return file
 
 
+def test_each_name_that_results_are_believed_of_is_taken_off_when_it_comes_from_outside() -> None:
+    names = ("mx.agency.example", "filter.agency.example")
+    settings = Settings(FILE, intake=Intake(authserv_id=names[0], more_authserv_ids=names[1:]))
+    rule = _main(postfix(settings))["header_checks"]
+    found = re.search(r"/(\^.*)/ IGNORE", rule)
+    assert found is not None
+    pattern = re.compile(found[1].replace("[[:space:]]", r"\s").replace("[[:space:];", r"[\s;").replace("$$", "$"))
+    for name in names:
+        assert pattern.search(f"Authentication-Results: {name}; spf=pass")
+    assert not pattern.search("Authentication-Results: mx-agency.example; spf=pass")
+
+
 @pytest.mark.usefixtures("settings_file")
 def test_the_command_prints_all_or_a_part() -> None:
     everything = CliRunner().invoke(app, ["postfix"]).output

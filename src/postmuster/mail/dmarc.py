@@ -15,11 +15,13 @@ Sources: RFC 9989 §4.8 (records), §4.10 (tree walk), §4.10.2 (organisational 
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Final
 
 MAX_LOOKUPS: Final = 8  # RFC 9989 §4.10: a name of more than eight labels is cut to seven after the first question
 MAX_RECORD_CHARS: Final = 4_096  # ours: of one TXT answer
 MAX_TAGS: Final = 50  # ours
+MAX_KEPT: Final = 1_024  # ours: records read and kept for the next mail
 
 Lookup = Callable[[str], str | None]
 Record = Mapping[str, str]
@@ -119,7 +121,13 @@ def _names(domain: str) -> list[str]:
 
 def read_record(text: str) -> Record | None:
     """Read a DMARC record; None when the answer has none or more than one. Never raises. Source: RFC 9989 §4.7."""
-    records = [line for line in text[:MAX_RECORD_CHARS].split("\n") if line.strip()[:2].lower() == "v="]
+    return _read_record(text[:MAX_RECORD_CHARS])
+
+
+@lru_cache(maxsize=MAX_KEPT)
+def _read_record(text: str) -> Record | None:
+    """A record's text means the same every time; nobody changes what comes out."""
+    records = [line for line in text.split("\n") if line.strip()[:2].lower() == "v="]
     read = [record for record in map(_tags, records) if record is not None]
     return read[0] if len(read) == 1 else None
 

@@ -155,18 +155,20 @@ def _way_in(settings: Settings) -> tuple[Parameter, ...]:
 
 
 def _claims(settings: Settings) -> tuple[Parameter, ...]:
-    name = settings.intake.authserv_id
-    if not name:
+    names = [name for name in (settings.intake.authserv_id, *settings.intake.more_authserv_ids) if name]
+    if not names:
         return ()
-    pattern = re.sub(r"([^A-Za-z0-9_-])", r"\\\1", name)
+    pattern = "|".join(re.sub(r"([^A-Za-z0-9_-])", r"\\\1", name) for name in names)
+    if len(names) > 1:
+        pattern = f"({pattern})"
     return (
         Parameter(
             "header_checks",
             # $$ stands for $: main.cf expands what follows a single one.
             f'regexp:{{ {{ /^Authentication-Results:[[:space:]]*"?{pattern}"?([[:space:];(\\/]|$$)/ IGNORE }} }}',
-            f"Postmuster believes results signed with the name {name}. Whoever else writes it is lying: the field is taken "
-            "off (RFC 8601 §5). Filters (milters) write theirs afterwards. If a content filter hands mail back to Postfix, its "
-            "service needs `-o receive_override_options=no_header_body_checks`.",
+            f"Postmuster believes results signed with the name {' or '.join(names)}. Whoever else writes it is lying: the "
+            "field is taken off (RFC 8601 §5). Filters (milters) write theirs afterwards. If a content filter hands mail back to "
+            "Postfix, its service needs `-o receive_override_options=no_header_body_checks`.",
         ),
     )  # fmt: skip
 
