@@ -1,22 +1,20 @@
 """Other projects' reports, automatic answers and signatures are read as those projects say, and people's mail stays people's.
 
-The floors lie a little under what was measured: 396 of 398 reports recognised, the class right in 318 of 325, the
-recipients in 85 of 89, the group of the reason in 242 of 292; 14 of 15 automatic mails (the fifteenth is a delivery
-report of Postfix by any reading); of the replies none taken for anything else.
+Measured on 2026-11-24: 397 of 398 reports recognised (the one left is an advertisement), the class right in 320 of 325, the
+recipients in 88 of 89 (the last stands nowhere in its mail), the reason as stated in 265 of 292 and in the scorer's groups in
+278; all 8 complaints and both success reports; 14 of 15 automatic mails (the fifteenth is a delivery report of Postfix by any
+reading); of the replies none taken for anything else. The floors are what is promised of the reader.
 """
 
-import base64
+import importlib.util
 import json
-import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from postmuster.mail.authentication import Grade, authenticate
-from postmuster.mail.authentication_results import read_results
-from postmuster.mail.decoding import decode_text
+from postmuster.mail.diagnosis import Reason, StatusClass
 from postmuster.mail.kind import Classified, Kind, classify
 from postmuster.mail.message import parse
 
@@ -51,7 +49,13 @@ def people(found: Classified) -> list[Any]:
 
 def test_reports_are_recognised(bounces: list[tuple[dict[str, Any], Classified]]) -> None:
     right = [found.kind is Kind.BOUNCE for entry, found in bounces if entry["expected"] in BOUNCES]
-    assert sum(right) >= len(right) - 4
+    assert sum(right) >= 0.99 * len(right)
+
+
+def test_what_is_no_report_is_none(bounces: list[tuple[dict[str, Any], Classified]]) -> None:
+    """One of them is a bounce to any reader, whatever its folder says: a mailbox that is full, in German and English."""
+    wrong = [found for entry, found in bounces if entry["expected"] == "not_bounce" and found.kind is Kind.BOUNCE]
+    assert [person.reason for found in wrong for person in people(found)] in ([], [Reason.MAILBOX_FULL])
 
 
 def test_their_class_is_right(bounces: list[tuple[dict[str, Any], Classified]]) -> None:
@@ -63,7 +67,7 @@ def test_their_class_is_right(bounces: list[tuple[dict[str, Any], Classified]]) 
         if entry["expected"] in BOUNCES and len(digits) == 1:
             wanted = {"5": "permanent", "4": "transient", "2": "none"}[digits.pop()]
             right.append({person.class_.value for person in people(found)} == {wanted})
-    assert sum(right) >= 0.96 * len(right)
+    assert sum(right) >= 0.97 * len(right)
 
 
 def test_their_recipients_are_found(bounces: list[tuple[dict[str, Any], Classified]]) -> None:
@@ -72,12 +76,49 @@ def test_their_recipients_are_found(bounces: list[tuple[dict[str, Any], Classifi
         wanted = {address.lower() for address in entry.get("recipient") or []}
         if wanted and entry["expected"] in BOUNCES:
             right.append(wanted <= {person.address.lower() for person in people(found)})
-    assert sum(right) >= len(right) - 6
+    assert sum(right) >= 0.98 * len(right)
 
 
-def test_complaints_are_recognised(bounces: list[tuple[dict[str, Any], Classified]]) -> None:
-    right = [found.kind is Kind.COMPLAINT for entry, found in bounces if entry["expected"] == "feedback"]
-    assert sum(right) >= len(right) - 1
+def test_their_reason_is_the_stated_one_or_of_its_group(
+    corpora: Path, bounces: list[tuple[dict[str, Any], Classified]]
+) -> None:
+    judge = the_judge(corpora)
+    as_stated, in_group = [], []
+    for entry, found in bounces:
+        stated = entry.get("reason")
+        words = {stated} if isinstance(stated, str) else set(stated or [])
+        wanted = {judge.REASON[word] for word in words if word in judge.REASON}
+        if entry["expected"] in BOUNCES and len(words) == len(wanted) == 1:
+            mine = {person.reason.value for person in people(found)}
+            as_stated.append(mine == wanted)
+            in_group.append({judge.GROUP.get(r, r) for r in mine} == {judge.GROUP.get(r, r) for r in wanted})
+    assert len(as_stated) > 250
+    assert sum(as_stated) >= 0.85 * len(as_stated)
+    assert sum(in_group) >= 0.95 * len(in_group)
+
+
+def the_judge(corpora: Path) -> Any:
+    """The corpora's own program knows what each project's words for a reason mean."""
+    spec = importlib.util.spec_from_file_location("corpora_judge", corpora / "score.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_complaints_are_all_recognised(bounces: list[tuple[dict[str, Any], Classified]]) -> None:
+    kinds = [found.kind for entry, found in bounces if entry["expected"] == "feedback"]
+    assert kinds
+    assert set(kinds) == {Kind.COMPLAINT}
+
+
+def test_success_reports_are_all_told_apart(bounces: list[tuple[dict[str, Any], Classified]]) -> None:
+    found = [found for entry, found in bounces if entry["expected"] == "delivered"]
+    assert found
+    for each in found:
+        assert each.kind is Kind.BOUNCE
+        assert {person.class_ for person in people(each)} == {StatusClass.NONE}
 
 
 def test_automatic_mail_is_recognised(corpora: Path) -> None:
@@ -103,56 +144,3 @@ def test_line_ends_change_nothing(corpora: Path) -> None:
         lf = raw.replace(b"\r\n", b"\n")
         if b"\r" not in lf:
             assert classify(parse(lf)) == classify(parse(lf.replace(b"\n", b"\r\n"))), name
-
-
-def test_results_are_read_as_other_readers_read_them(corpora: Path) -> None:
-    seen = 0
-    for index in sorted((corpora / "dev" / "authres").glob("mimekit/index.json")):
-        for name, entry in json.loads(index.read_text("utf-8")).items():
-            wanted = entry["expected"]
-            if entry["kind"] != "authentication_results_header" or "office365" in json.dumps(wanted):
-                continue  # Office 365 puts its own server's name into each result, which no standard has
-            field = decode_text((index.parent / entry["file"]).read_bytes(), None)[0].partition(":")[2]
-            found = read_results(re.sub(r"\r?\n(?=[ \t])", "", field).strip())
-            assert found is not None, name
-            assert found.authserv_id == wanted["authserv_id"]
-            assert found.instance == wanted.get("instance")
-            for result, expected in zip(found.results, wanted["results"], strict=True):
-                assert (result.method, result.result) == (expected["method"], expected["result"])
-                for each in expected.get("properties", []):
-                    assert result.properties[f"{each['ptype']}.{each['property']}"] == each["value"], name
-            seen += 1
-    assert seen >= 5
-
-
-def test_signatures_that_other_verifiers_pass_pass(corpora: Path) -> None:
-    seen = 0
-    for index in sorted((corpora / "dev" / "authres").glob("*/index.json")):
-        for name, entry in json.loads(index.read_text("utf-8")).items():
-            if not entry["kind"].startswith("dkim") or "dkim_valid" not in entry["expected"]:
-                continue
-            raw = (index.parent / entry["file"]).read_bytes()
-            key = _key(index.parent, entry)
-
-            def txt(name: str, entry: dict[str, Any] = entry, key: str | None = key) -> str | None:
-                if "_domainkey" not in name:
-                    return None
-                answer = entry.get("dns", {}).get(name + ".", key)
-                return str(answer) if answer is not None else None
-
-            found = authenticate(raw, parse(raw), txt=txt, authserv_id="")
-            # A mail signed with Ed25519 and RSA passes by the latter; what must fail must not pass at all.
-            assert (found.dkim == "pass") == entry["expected"]["dkim_valid"], (name, found)
-            assert found.grade is not Grade.D
-            seen += 1
-    assert seen >= 4
-
-
-def _key(folder: Path, entry: dict[str, Any]) -> str | None:
-    named = (entry.get("extra_files") or {}).get("pub")
-    if not named:
-        return None
-    pem = (folder / named).read_text("ascii")
-    inner = "".join(line for line in pem.splitlines() if line and not line.startswith("--"))
-    base64.b64decode(inner)
-    return f"v=DKIM1; k=rsa; p={inner}"

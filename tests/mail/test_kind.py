@@ -1,7 +1,5 @@
 """Each mail is one kind, an ordinary reply is a reply, and saying so costs next to nothing."""
 
-import time
-
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -55,18 +53,6 @@ def kind(raw: bytes) -> Kind:
 def test_an_ordinary_reply_is_a_reply() -> None:
     found = classify(parse(REPLY))
     assert (found.kind, found.automatic, found.report) == (Kind.REPLY, None, None)
-
-
-def test_an_ordinary_reply_costs_next_to_nothing() -> None:
-    """Measured: 22 µs where parsing takes 51. The bound has room for a busy machine."""
-    message = parse(REPLY)
-    best = 1.0
-    for _ in range(5):
-        start = time.process_time()
-        for _ in range(500):
-            classify(message)
-        best = min(best, (time.process_time() - start) / 500)
-    assert best < 80e-6
 
 
 @pytest.mark.parametrize("raw", [b"", b"\x00\xff\x00", b"nothing of a mail"])
@@ -134,6 +120,19 @@ def test_an_absence_that_quotes_a_failure_is_an_absence() -> None:
         parse((head + "I am out of the office. Mail to ada@home.example could not be delivered.").encode())
     )
     assert found.kind is Kind.AUTOMATIC
+
+
+@pytest.mark.parametrize(
+    "declared", ["Content-Type: multipart/report; report-type=delivery-status; boundary=lost\n", ""]
+)
+def test_a_report_of_broken_form_is_one_whatever_its_words_remind_of(declared: str) -> None:
+    head = "From: MAILER-DAEMON@mx.home.example\nSubject: Undelivered Mail Returned to Sender\n"
+    fields = "Final-Recipient: rfc822; finn@home.example\nAction: failed\nStatus: 5.1.1\n"
+    text = f"{head}Auto-Submitted: auto-replied\n{declared}\nI am out of the office. Not delivered.\n\n{fields}"
+    found = classify(parse(text.encode()))
+    assert found.kind is Kind.BOUNCE
+    assert found.report is not None
+    assert [person.address for person in found.report.recipients] == ["finn@home.example"]
 
 
 def test_a_challenge_in_the_form_of_a_report_is_a_challenge() -> None:

@@ -23,12 +23,14 @@ from postmuster.mail.message import Message
 from postmuster.mail.phrases import patterns
 from postmuster.mail.report import (
     Report,
+    ReportFormat,
     is_report_form,
     read_complaint,
     read_delivery_status,
     read_disposition,
     read_refusal,
 )
+from postmuster.mail.report_ses import TOPIC_FIELD, read_notice
 from postmuster.mail.report_words import is_from_server, passes_gate, read_complaint_words, read_words
 
 MAX_CALENDAR_OCTETS: Final = 64 * 1024  # ours: METHOD stands before the first component
@@ -58,6 +60,7 @@ class Classified:
 
 
 _REPLY: Final = Classified(Kind.REPLY)
+_KIND_OF_NOTICE: Final = {ReportFormat.FEEDBACK: Kind.COMPLAINT}
 
 
 def classify(message: Message) -> Classified:
@@ -76,9 +79,13 @@ def classify(message: Message) -> Classified:
         complaint = read_complaint_words(message)
         if complaint is not None:
             return Classified(Kind.COMPLAINT, report=complaint)
+    if TOPIC_FIELD in message.index:
+        notice = read_notice(message)
+        if notice is not None:
+            return Classified(_KIND_OF_NOTICE.get(notice.format, Kind.BOUNCE), report=notice)
     if passes_gate(message):
         report = read_words(message)
-        if report is not None and not _answers_for_somebody(message):
+        if report is not None and (_calls_itself_report(message, report) or not _answers_for_somebody(message)):
             return Classified(Kind.BOUNCE, report=report)
     automatic = read_automatic(message)
     if automatic is not None:
@@ -96,6 +103,12 @@ def _by_form(message: Message) -> Classified | None:
         return Classified(Kind.AUTOMATIC, challenge) if challenge else Classified(Kind.BOUNCE, report=status)
     disposition = read_disposition(message)
     return Classified(Kind.DISPOSITION, report=disposition) if disposition else None
+
+
+def _calls_itself_report(message: Message, report: Report) -> bool:
+    """Whether it has the fields of a report, or its type, however broken: Postfix marks those auto-replied, too."""
+    declared = message.params.get("report-type", "").lower() == "delivery-status"
+    return declared or report.format is ReportFormat.DELIVERY_STATUS
 
 
 def _answers_for_somebody(message: Message) -> bool:

@@ -246,6 +246,7 @@ _OF_RECIPIENT: Final = frozenset(
     {
         "original-recipient", "final-recipient", "action", "status", "remote-mta", "diagnostic-code", "last-attempt-date",
         "final-log-id", "will-retry-until", "localized-address", "x-actual-recipient", "x-supplementary-info",
+        "x-powermta-bouncecategory",
     }
 )  # fmt: skip
 _STARTS_RECIPIENT: Final = frozenset({"original-recipient", "final-recipient", "action"})
@@ -281,6 +282,10 @@ _ACTIONS: Final = {action.value: action for action in Action} | {
 }  # fmt: skip
 
 
+# Dovecot states its reason in the words alone.
+_REJECTED: Final = re.compile(r"was automatically rejected:\s{0,9}([^\n]{1,300})")
+
+
 def _recipient(group: Group, text: str) -> RecipientReport:
     # The original recipient is the address we wrote to; the final one may be where it was forwarded.
     address = read_address(group.get("original-recipient", "")) or read_address(group.get("final-recipient", ""))
@@ -292,7 +297,15 @@ def _recipient(group: Group, text: str) -> RecipientReport:
         action = {"2": Action.DELIVERED, "4": Action.DELAYED}.get((status or "5")[0], Action.FAILED)
     if action in (Action.DELIVERED, Action.RELAYED, Action.EXPANDED):
         return RecipientReport(address, action, status, StatusClass.NONE, Reason.OTHER)
-    found = diagnose(words or group.get("status", ""), status, boilerplate=text)
+    stated = _REJECTED.search(text, 0, MAX_DIAGNOSTIC_CHARS)
+    sorted_as = group.get("x-powermta-bouncecategory", "")
+    found = diagnose(
+        stated[1] if stated else words or group.get("status", ""),
+        status,
+        boilerplate=f"{sorted_as}\n{text}" if sorted_as else text,
+        session=text,
+        gave_up=action is Action.FAILED,
+    )
     return RecipientReport(address, action, found.status, found.status_class, found.reason)
 
 

@@ -18,11 +18,10 @@ Japan.
 import re
 from typing import Final
 
-from postmuster.mail.address import AddrSpec, parse_addr_spec, parse_mailboxes
-from postmuster.mail.decoding import decode_text, decode_words
-from postmuster.mail.diagnosis import Reason, StatusClass, diagnose
+from postmuster.mail.decoding import decode_words
+from postmuster.mail.diagnosis import MAX_DIAGNOSTIC_CHARS, Reason, StatusClass, diagnose
 from postmuster.mail.html_text import html_to_text
-from postmuster.mail.message import Message
+from postmuster.mail.message import Message, parse
 from postmuster.mail.phrases import alternatives, load_table, patterns, strings
 from postmuster.mail.report import (
     MAX_RECIPIENTS,
@@ -33,13 +32,19 @@ from postmuster.mail.report import (
     ReportFormat,
     message_id_in,
     read_address,
+    read_delivery_status,
     read_status_fields,
     returned_message_id,
     returned_parts,
     with_identifiers,
 )
+from postmuster.mail.report_people import addresses_in, find_people, said_of
 
 MAX_REPORT_CHARS: Final = 64 * 1024  # the longest report above a returned mail in the corpora has under 8,000
+MAX_EXPLAINED: Final = 20  # ours: recipients up to which the words around are asked for each; more would be slow
+MAX_VERDICT_LINES: Final = 12  # ours: of a report that is nothing but its verdict
+MAX_VERDICT_CHARS: Final = 80  # ours: at the end of a subject
+MAX_INNER_HEADER_OCTETS: Final = 16 * 1024  # ours: of a returned mail, looked at for the form of a report
 
 _WORDS: Final = patterns("report_words")
 _LISTS: Final = alternatives("report_words")
@@ -52,6 +57,7 @@ _DELAY_WORDS: Final = _WORDS["delay_words"]
 _GAVE_UP: Final = _WORDS["gave_up_words"]
 _SERVER_STEMS: Final = strings(load_table("report_words")["server_stems"], "report_words")
 _FAILURE_STEMS: Final = strings(load_table("report_words")["failure_stems"], "report_words")
+_VERDICT_AT_END: Final = re.compile(rf"\((?:{_LISTS['failure_subject']})[^()]*\)$", re.IGNORECASE)
 REPLY_PREFIX: Final = re.compile(rf"\s{{0,9}}(?:{_LISTS['reply_prefix']})\s?(?:\[\d+\])?\s?[:：]", re.IGNORECASE)
 
 
@@ -79,16 +85,20 @@ def _has_null_path(message: Message) -> bool:
 
 
 def says_failure(message: Message) -> bool:
-    """Whether the subject speaks of mail that was not delivered and does not answer one that did."""
+    """Whether the subject speaks of mail that was not delivered and does not answer one that did.
+
+    A server may put its verdict behind the subject that it returns: "RE: A test: not delivered (delivery failed)".
+    """
     subject = message.subject
     if REPLY_PREFIX.match(subject) is not None:
-        return False
+        return subject.endswith(")") and _VERDICT_AT_END.search(subject[-MAX_VERDICT_CHARS:]) is not None
     lower = subject[:300].lower()
     return any(stem in lower for stem in _FAILURE_STEMS) and _FAILURE_SUBJECT.search(subject, 0, 300) is not None
 
 
 _CUT: Final = re.compile(
-    rf"^(?:[-=_*|> \t]{{2,80}}+(?:{_LISTS['cut_after_rule']})|{_LISTS['cut_at_line']})", re.IGNORECASE | re.MULTILINE
+    rf"^(?:(?!> ?\w)[-=_*|> \t]{{2,80}}+(?:{_LISTS['cut_after_rule']})|{_LISTS['cut_at_line']})",
+    re.IGNORECASE | re.MULTILINE,
 )
 _STATUS_FIELDS: Final = re.compile(r"^[ \t]{0,8}(?:final|original)-recipient[ \t]?:", re.IGNORECASE | re.MULTILINE)
 
@@ -108,14 +118,32 @@ def read_words(message: Message) -> Report | None:
     speaks = _FAILURE_WORDS.search(section) is not None
     returned = message_id_in(rest.encode("utf-8", "replace")[:MAX_RETURNED_OCTETS]) or returned_message_id(message)
     sent_back = server or (_has_null_path(message) and bool(returned_parts(message)))
-    people = _people(message, section, rest)
+    answers = REPLY_PREFIX.match(message.subject) is not None
+    if sent_back and not answers and not failed_field:
+        inner = _passed_on(message, section, rest)
+        if inner is not None:
+            return inner
+    people = _people(message, section, rest, by_server=server)
     shown = subject or bool(returned) or bool(people) or _MACHINE_WORDS.search(section) is not None
     if not (failed_field or (sent_back and shown and (speaks or subject)) or (subject and speaks)):
         return None
-    sent_back = sent_back and REPLY_PREFIX.match(message.subject) is None
-    if not sent_back and not failed_field and not (people and (returned or _is_machine_made(message, section))):
-        return None  # a person may write of failure, too
+    if (answers or not sent_back) and not failed_field:  # a person may write of failure, too
+        if answers and not server:
+            by_program = _says_nothing_else(section)
+        else:
+            by_program = bool(returned) or _is_machine_made(message, section)
+        if not people or not by_program:
+            return None
     return with_identifiers(Report(ReportFormat.WORDS, people or (_nobody(section, message),)), returned)
+
+
+def _says_nothing_else(section: str) -> bool:
+    """Whether each line is an address, a rule, or one sentence that something failed: nobody writes so by hand."""
+    lines = [line.strip("-=_*#|> \t") for line in section[:MAX_DIAGNOSTIC_CHARS].split("\n")]
+    said = [line for line in lines if line and not ("@" in line and " " not in line)]
+    return 0 < len(said) <= MAX_VERDICT_LINES and all(
+        not ("@" in line or "?" in line or ". " in line) and _FAILURE_WORDS.search(line) for line in said
+    )
 
 
 def _is_machine_made(message: Message, section: str) -> bool:
@@ -145,27 +173,7 @@ def _report_section(message: Message) -> tuple[str, str]:
     return text[: cut.start()], text[cut.start() : cut.start() + MAX_RETURNED_OCTETS]
 
 
-_ADDR: Final = r"[^\s<>()\[\],;:\"'@=|*]{1,64}@[A-Za-z0-9\u0080-\U0010ffff][A-Za-z0-9.\u0080-\U0010ffff-]{0,253}"
-# The strongest place first: an address that has a line, or its beginning, for itself.
-_ALONE: Final = re.compile(
-    rf"^[ \t>|]{{0,20}}(?:[*•-]{{1,3}} )?[<\"']?({_ADDR})[>\"']?[ \t]*(?:$|:|\.\.\.|\s\.\.\.|\s\[|\son\s|\s-\s|,?\s*$)",
-    re.MULTILINE,
-)
-_LEADING: Final = re.compile(
-    rf"^[ \t]{{0,20}}(?:\d{{3}}[ -])?(?:[45]\.\d\.\d{{1,3}} )?<?({_ADDR})>?(?:\.\.\.|[:,]?\s+\S)", re.MULTILINE
-)
-_NAMED: Final = re.compile(rf"(?:{_LISTS['named']})[^\n@]{{0,40}}?[\s:<(\"'=]({_ADDR})", re.IGNORECASE)
-_ANY: Final = re.compile(_ADDR)
-_NOT_RECIPIENTS: Final = re.compile(rf"(?:{_LISTS['not_recipients']})@", re.IGNORECASE)
-
-
-def _people(message: Message, section: str, rest: str) -> tuple[RecipientReport, ...]:
-    own = {
-        str(box.addr).lower()
-        for name in ("to", "from")
-        for value in message.all(name)[:1]
-        for box in parse_mailboxes(value)[:10]
-    }
+def _people(message: Message, section: str, rest: str, *, by_server: bool) -> tuple[RecipientReport, ...]:
     listed = [
         read_address(piece)
         for value in message.all("x-failed-recipients")
@@ -173,69 +181,26 @@ def _people(message: Message, section: str, rest: str) -> tuple[RecipientReport,
     ]
     found = [address for address in listed if address]
     if not found:
-        found = _addresses(section, own)
-    if not found:
-        found = _addressees_of_returned(message, rest, own)
+        found = find_people(message, section, rest, by_server=by_server)
     unique = list({address.lower(): address for address in reversed(found)}.values())[::-1][:MAX_RECIPIENTS]
-    spans = _said_of(section, unique)
+    spans = said_of(section, unique)
     delayed = _is_delay(message.subject, section)
-    return tuple(_judge(address, spans.get(address.lower(), section), section, delayed=delayed) for address in unique)
+    around = section if len(unique) <= MAX_EXPLAINED else ""
+    return tuple(_judge(address, spans.get(address.lower(), around), around, delayed=delayed) for address in unique)
 
 
-def _addresses(section: str, own: set[str]) -> list[str]:
-    for skip in (own, set[str]()):
-        for pattern in (_ALONE, _LEADING, _NAMED, _ANY):
-            found = [_tidy(hit[pattern.groups]) for hit in pattern.finditer(section)]
-            kept = [
-                address
-                for address in found
-                if address and address.lower() not in skip and not _NOT_RECIPIENTS.match(address)
-            ]
-            if kept:
-                return kept[:MAX_RECIPIENTS]
-    return []
-
-
-def _tidy(text: str) -> str:
-    text = text.strip("<>\"'").rstrip(".,:;-")
-    addr = parse_addr_spec(text)
-    return str(addr) if isinstance(addr, AddrSpec) else ""
-
-
-_TO_FIELD: Final = re.compile(r"^[ >|\t]{0,20}to[ \t]?:((?:[^\n]|\n[ \t])*+)", re.IGNORECASE | re.MULTILINE)
-
-
-def _addressees_of_returned(message: Message, rest: str, own: set[str]) -> list[str]:
-    """Where a report names nobody, the returned mail's only addressee is meant."""
-    texts = [rest, *(decode_text(part.content[:MAX_RETURNED_OCTETS], None)[0] for part in returned_parts(message))]
-    for text in texts:
-        field = _TO_FIELD.search(text)
-        if field is not None:
-            boxes = [str(box.addr) for box in parse_mailboxes(field[1])]
-            boxes = [address for address in boxes if address.lower() not in own]
-            if len(boxes) == 1:
-                return boxes
-    return []
-
-
-def _said_of(section: str, addresses: list[str]) -> dict[str, str]:
-    """What stands from an address's first mention to the next one's, and every later line with it."""
-    if len(addresses) < 2:
-        return {}
-    lower = section.lower()
-    wanted = {address.lower() for address in addresses}
-    said: dict[str, list[str]] = {}
-    current = ""
-    for line, line_lower in zip(section.split("\n"), lower.split("\n"), strict=False):
-        named = [hit[0].rstrip(".-") for hit in _ANY.finditer(line_lower)] if "@" in line_lower else []
-        current = next((address for address in named if address in wanted), current)
-        if current:
-            said.setdefault(current, []).append(line)
-    return {address: "\n".join(lines) for address, lines in said.items()}
+def _passed_on(message: Message, section: str, rest: str) -> Report | None:
+    """A report that a gateway passed on as its own: what it returns is a report itself, and we send none."""
+    for content in (*(part.content for part in returned_parts(message)), rest.encode("utf-8", "replace")):
+        if b"multipart/report" in content[:MAX_INNER_HEADER_OCTETS].lower() and not addresses_in(section):
+            inner = read_delivery_status(parse(content[:MAX_RETURNED_OCTETS]))
+            if inner is not None:
+                return inner
+    return None
 
 
 def _judge(address: str, said: str, section: str, *, delayed: bool) -> RecipientReport:
-    found = diagnose(said, None, boilerplate=section)
+    found = diagnose(said, None, boilerplate="" if said is section else section, gave_up=not delayed)
     if delayed:
         status_class = found.status_class if found.status else StatusClass.TRANSIENT
         return RecipientReport(address, Action.DELAYED, found.status, status_class, found.reason)
