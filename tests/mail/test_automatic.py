@@ -83,6 +83,28 @@ def test_an_absence_is_known_by_the_fields_of_responders(extra: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("text", "extra"),
+    [
+        ("Gone fishing.", "Auto-Submitted: auto-replied (vacation)\n"),
+        ("Gone fishing.", "Auto-Submitted: auto-replied (zimbra; vacation)\n"),
+        ("I will answer again after 14 March.", "Auto-Submitted: auto-replied\nPrecedence: bulk\n"),
+        ("Jestem na urlopie.", "Auto-Submitted: auto-generated\nReturn-Path: <>\n"),
+        ("我正在休假。", "Precedence: junk\nIn-Reply-To: <a@b.example>\n"),
+        ("I am away.", "Precedence: junk\nX-Loop: Postfix Admin Virtual Vacation\n"),
+    ],
+)
+def test_an_absence_without_a_subject_of_its_own_is_known_by_what_it_says(text: str, extra: str) -> None:
+    assert kind("Re: A test", text, extra) == "out_of_office"
+
+
+def test_an_automatic_mail_that_says_nothing_of_absence_is_none() -> None:
+    assert kind("Re: A test", "The build is green.", "Auto-Submitted: auto-replied\n") == "other"
+    assert kind("Vacations for less", "Get away, until 14 March.", "Precedence: bulk\n") == "other"
+    assert kind("Re: A test", "YES", "X-Loop: finn@home.example\n") is None
+    assert kind("Re: A test", "Until 14 March the offer holds.", "List-Id: <news.home.example>\n") == "list"
+
+
+@pytest.mark.parametrize(
     ("subject", "extra"),
     [
         ("Finn is out of the office (returning 14/03/2025)", ""),
@@ -134,6 +156,16 @@ def test_what_a_person_wrote_stays_a_persons(subject: str, text: str, extra: str
         ("Cron <root@home> backup", "Auto-Submitted: auto-generated\n", "root@home.example", "other"),
         ("Please confirm your message", "X-TMDA-Fingerprint: x\n", "finn@home.example", "challenge"),
         ("Please confirm your message", "Return-Path: <>\n", "finn@home.example", "challenge"),
+        ("Bitte bestätigen Sie Ihre Nachricht", "Auto-Submitted: auto-replied\n", "finn@home.example", "challenge"),
+        ("Confirme su mensaje", "Auto-Submitted: auto-replied\n", "finn@home.example", "challenge"),
+        ("News of the club", "List-Help: <mailto:x@home.example>\n", "club@home.example", "list"),
+        ("News of the club", "List-Owner: <mailto:x@home.example>\n", "club@home.example", "list"),
+        ("News of the club", "List-Archive: <https://home.example/>\n", "club@home.example", "list"),
+        ("[home.example #12] AutoReply: A test", "Precedence: bulk\n", "help@home.example", "receipt"),
+        ("Your mail", "X-OTRS-Loop: yes\nAuto-Submitted: auto-generated\n", "help@home.example", "receipt"),
+        ("Wir haben Ihre Nachricht erhalten", "Auto-Submitted: auto-generated\n", "help@home.example", "receipt"),
+        ("Nous avons bien reçu votre message", "Auto-Submitted: auto-generated\n", "help@home.example", "receipt"),
+        ("Lida: Um teste", "", "finn@home.example", "receipt"),
     ],
 )
 def test_other_automatic_mail_is_named(subject: str, extra: str, sender: str, expected: str) -> None:
@@ -156,6 +188,19 @@ def test_other_automatic_mail_is_named(subject: str, extra: str, sender: str, ex
         ("14.03. bis 21.03.", date(2025, 3, 21)),
         ("until 13/3/25", date(2025, 3, 13)),
         ("until 3/4/2025", None),  # 3 April or 4 March: both lie ahead of the mail
+        ("Ich bin im Urlaub und am 14. März wieder im Büro.", date(2025, 3, 14)),
+        ("Ich kehre am 14.03.2025 zurück.", date(2025, 3, 14)),
+        ("Je suis en congé, de retour le mardi 18 mars.", date(2025, 3, 18)),
+        ("Estou ausente até sexta-feira, 14 de março.", date(2025, 3, 14)),
+        ("Jag är åter 14/3 2025.", date(2025, 3, 14)),
+        ("Ik ben terug op maandag 17 maart.", date(2025, 3, 17)),
+        ("Wracam 14 marca.", date(2025, 3, 14)),
+        ("Вернусь 14 марта.", date(2025, 3, 14)),
+        ("2025年3月14日（予定）まで休暇です。", date(2025, 3, 14)),
+        ("3月14日以降にご連絡します。", date(2025, 3, 14)),
+        ("Thank you for your mail of 3 March. I will be back soon.", None),
+        ("We are open 24/7 and will be back", None),
+        ("The meeting is on 14 March. I will be back some day.", None),
         ("until 31 February", None),
         ("until further notice", None),
         ("until 14 March 1999", None),
@@ -178,3 +223,9 @@ def test_no_text_raises(text: str, head: str) -> None:
     return_date(head + text, MARCH)
     read(head + text.replace("\n", " "), text)
     read("x", text, f"Auto-Submitted: {text!r}\nPrecedence: {text!r}\n")
+
+
+def test_the_subject_that_is_answered_names_no_end_of_an_absence() -> None:
+    assert read("Automatic reply: Answer until 14 March", "I am away.") == Automatic(AutomaticKind.OUT_OF_OFFICE)
+    found = read("AUTO: Finn is out of the office (returning 03/14/2025)", "I am out of the office.")
+    assert found == Automatic(AutomaticKind.OUT_OF_OFFICE, date(2025, 3, 14))

@@ -154,6 +154,17 @@ def test_a_choice_asserted_alone_is_an_election(text: str) -> None:
         "Rеsign",  # the second letter is Cyrillic
         "yes",
         "Hereby not: resign",
+        "[ ] Resign",
+        "□ Resign",
+        "¬Resign",
+        "≠ Resign",
+        "Resign = out",
+        "OK, resign",
+        "Dear Director, resign!",
+        "Resign\n\nBest,\nJane (not really)",
+        "Resign\n\n--\nI was forced to write this",
+        "hi nobody: never. Resign",
+        "This is to inform you that Bob wants to\nresign",
     ],
 )
 def test_anything_else_beside_a_choice_is_unclear(text: str) -> None:
@@ -167,6 +178,12 @@ def test_two_different_choices_are_unclear_and_the_longer_choice_is_itself() -> 
     assert answer("Resign. Resign!", TWO).choice == "Resign"
 
 
+def test_a_choice_may_have_signs_of_its_own() -> None:
+    ask = Ask(AskType.ELECTION, ("Leave/Retire", "Stay"))
+    assert answer("Leave/Retire", ask).choice == "Leave/Retire"
+    assert answer("[ ] Leave/Retire", ask).reasons == ("unknown_sign",)
+
+
 def test_a_choice_in_the_signature_alone_is_unclear() -> None:
     assert answer("Hello,\n\nThanks,\nResign Smith", RESIGN).type is AnswerType.UNCLEAR
     assert answer("Resign\n\nThanks,\nJane Resign", RESIGN).reasons == ("choice_in_signature",)
@@ -177,6 +194,13 @@ def test_an_election_signed_by_another_name_is_unclear() -> None:
     assert answer(text, RESIGN, author="John Smith <john.smith@example.org>").type is AnswerType.ELECTION
     assert answer(text, RESIGN, author="jsmith@example.org").type is AnswerType.UNCLEAR
     assert answer(text, RESIGN, author="Jane Doe <jane@example.org>").reasons == ("another_name",)
+
+
+def test_a_room_has_a_number_and_a_year_is_none() -> None:
+    author = "John Smith <john.smith@example.org>"
+    assert answer("Resign\n\nJohn Smith\nRoom 12", RESIGN, author=author).type is AnswerType.ELECTION
+    assert answer("Resign\n\nJohn Smith\nSummer 2027", RESIGN, author=author).type is AnswerType.UNCLEAR
+    assert answer("Resign\n\nJohn Smith\nJune 12", RESIGN, author=author).type is AnswerType.UNCLEAR
 
 
 def test_words_between_a_choice_and_the_name_are_no_part_of_the_name() -> None:

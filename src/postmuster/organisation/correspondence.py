@@ -14,14 +14,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
-from email.utils import format_datetime
 from functools import lru_cache
 from zoneinfo import ZoneInfo
 
 from postmuster.organisation import attacks
+from postmuster.organisation.automatic import Setting, responders, write_automatic
 from postmuster.organisation.behaviour import Act, Occasion
 from postmuster.organisation.dice import Dice
-from postmuster.organisation.encoding import encode_text, encoded_words, mailbox
+from postmuster.organisation.encoding import mailbox
 from postmuster.organisation.people import Person, ascii_domain, ascii_letters
 from postmuster.organisation.post import Held
 from postmuster.organisation.programs import Draft, Program, Said, choose_program, message_id, write_reply
@@ -247,9 +247,24 @@ class Correspondence:
         return Written(None, (held.reverse_path,), octets, expected, style, _message_id(octets))
 
     def _away(self, scene: _Scene, until: date) -> Written:
-        octets = self._signing.sign(_write_away(scene, until), scene.domain)
-        expected = Expected(Kind.AUTOMATIC, Outcome.NOTED, until=until)
-        return Written(None, (scene.held.reverse_path,), octets, expected, scene.program.name, _message_id(octets))
+        """Write an absence note as the responders of servers do: to the reverse-path, with the marks of automatic mail."""
+        setting = Setting(
+            name=scene.person.name,
+            address=field_address(scene.person),
+            language=scene.person.language,
+            at=scene.at,
+            back=until,
+            subject=scene.mail.subject,
+            message_id=scene.mail.message_id,
+            to=scene.held.reverse_path,
+        )
+        responder = scene.dice.pick([each for each in responders() if each.sort == Truth.OUT_OF_OFFICE])
+        mail = write_automatic(responder, setting, scene.dice)
+        octets = self._signing.sign(mail.octets, scene.domain)
+        expected = Expected(Kind.AUTOMATIC, Outcome.NOTED, until=mail.until if mail.is_sure else None)
+        return Written(
+            mail.reverse_path, (scene.held.reverse_path,), octets, expected, responder.name, _message_id(octets)
+        )
 
 
 class _Scene:
@@ -314,25 +329,3 @@ def _message_id(octets: bytes) -> str:
     head = octets[: octets.find(b"\r\n\r\n")]
     start = head.lower().find(b"\r\nmessage-id:")
     return head[start + 13 :].split(b"\r\n", 1)[0].strip().decode()
-
-
-def _write_away(scene: _Scene, until: date) -> bytes:
-    """Write an absence note as the program's server does: to the reverse-path, with the marks of automatic mail."""
-    language, program, person, mail = scene.language, scene.program, scene.person, scene.mail
-    subject = language.away_subject.replace("{subject}", mail.subject)
-    text = scene.dice.pick(language.say["away"]).replace("{until}", language.day(until))
-    exchange = program.name.startswith(("outlook", "notes"))
-    fields = [
-        f"From: {mailbox(person.name, field_address(person))}",
-        f"To: {scene.held.reverse_path}",
-        f"Subject: {encoded_words(subject)}",
-        f"Date: {format_datetime(scene.at)}",
-        f"Message-ID: {message_id(program.message_id, scene.domain, scene.dice)}",
-        f"In-Reply-To: {mail.message_id}",
-        f"References: {mail.message_id}",
-        "Auto-Submitted: auto-replied",
-        "X-Auto-Response-Suppress: All" if exchange else "Precedence: bulk",
-        "MIME-Version: 1.0",
-    ]
-    content = encode_text(f"{text}\n\n{person.name}\n", subtype="plain", charset="utf-8", transfer=program.transfer)
-    return ("\n".join(fields).encode() + b"\n" + content.encode("latin-1")).replace(b"\n", b"\r\n")

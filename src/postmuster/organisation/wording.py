@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import tomllib
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import datetime
 from functools import lru_cache
 from importlib import resources
 
@@ -29,7 +29,6 @@ class Wording:
     weekdays: tuple[str, ...]
     weekdays_short: tuple[str, ...]
     long_date: str
-    until: str
     labels: dict[str, str]
     prefixes: dict[str, str]
     original: dict[str, str]
@@ -39,7 +38,6 @@ class Wording:
     greetings: tuple[str, ...]
     closings: tuple[str, ...]
     disclaimer: str
-    away_subject: str
     say: dict[str, tuple[str, ...]]
 
     def moment(self, moment: datetime) -> dict[str, str]:
@@ -54,12 +52,6 @@ class Wording:
             "second": f"{moment.second:02d}", "ampm": "AM" if moment.hour < 12 else "PM",
             "zone": moment.tzname() or "UTC", "offset": f"{moment:%z}",
         }  # fmt: skip
-
-    def day(self, day: date) -> str:
-        """Write a day as an absence note does."""
-        return self.until.format(
-            year=day.year, month_no=day.month, month=self.months[day.month - 1], day=day.day
-        )  # fmt: skip
 
 
 @lru_cache(maxsize=32)
@@ -77,7 +69,6 @@ def wording(language: str) -> Wording:
         weekdays=tuple(dates["weekdays"]),
         weekdays_short=tuple(dates["weekdays_short"]),
         long_date=dates["long"],
-        until=text["until"]["form"],
         labels=text["labels"],
         prefixes=text["prefixes"],
         original=text["original"],
@@ -87,7 +78,6 @@ def wording(language: str) -> Wording:
         greetings=tuple(people["greetings"]),
         closings=tuple(people["closings"]),
         disclaimer=people["disclaimer"],
-        away_subject=say.pop("away_subject"),
         say={name: tuple(forms) for name, forms in say.items()},
     )
 

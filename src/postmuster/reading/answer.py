@@ -20,6 +20,7 @@ from enum import StrEnum
 from typing import Final
 
 from postmuster.reading.ask import Ask, AskType
+from postmuster.reading.doubts import doubts_of, holds_choice, is_bare
 from postmuster.reading.items import Items, find_items
 from postmuster.reading.machine import addresses_program, words_address_program
 from postmuster.reading.names import NO_TAIL, NOBODY, find_tail, read_author
@@ -62,14 +63,11 @@ class Answer:
     confidence: float = 1.0
 
 
-_LEAST_FOR_ELECTION: Final = 0.8  # below this confidence of the cut an election is for a person
 _REPLY_PREFIX: Final = re.compile(
     r"\s*+(?:re|aw|fw|fwd|sv|vs|antw|antwort|wg|tr|rv|rif|ref|res|enc|odp|pd|ynt|vá|továbbítás|i|r|"
     r"回复|回覆|答复|转发|轉寄|返信|転送|отв|ответ|на)(?:\[\d{1,3}\])?\s*+[:：]\s*+",
     re.IGNORECASE,
 )
-_SMILEY: Final = re.compile(r"[:;=][-'o^]?[)(DPpSs/\\|](?!\w)")
-_QUOTE_MARKS: Final = '"“”„‟«»‘‹›「」『』'
 _KINDS: Final = {
     "withdraw": str(AnswerType.WITHDRAW),
     "not_mine": str(AnswerType.NOT_MINE),
@@ -116,7 +114,7 @@ def read_answer(
     answer = _covered(found, ask)
     if answer.type is not AnswerType.ELECTION:
         return answer
-    reasons = _doubts(new, found, phrases, struck=struck)
+    reasons = doubts_of(new, found.pieces, found.answers, phrases, struck=struck)
     if tail.lines and names and not tail.names_author:
         reasons.append("another_name")
     elif tail.lines and not tail.opens_with_author and (names or not tail.set_off):
@@ -151,7 +149,7 @@ def _sort(pieces: list[Piece]) -> _Found:
     return _Found(pieces, answers, special, rest)
 
 
-_FILLING: Final = Meaning.FILL | Meaning.GREETING
+_FILLING: Final = Meaning.FILL | Meaning.GREETING | Meaning.NAMED
 
 
 def _kind_of(begun: list[Piece], group: list[Piece], known: Vocabulary) -> str | None:
@@ -159,12 +157,12 @@ def _kind_of(begun: list[Piece], group: list[Piece], known: Vocabulary) -> str |
     asks = any("?" in piece.mark or "？" in piece.mark for piece in group)
     if not any(piece.remains for piece in begun):
         return AnswerType.QUESTION if asks else None
-    first = begun[0].words
-    for length in range(known.longest_opening.get(first[0], 0), 0, -1):
-        words = first
-        if length > len(words):  # an opening may run over a comma
-            words = tuple(word for piece in begun for word in piece.words)
-        kind = known.openings.get(" ".join(words[:length])) if length <= len(words) else None
+    words = begun[0].words
+    longest = known.longest_opening.get(words[0], 0)
+    if longest > len(words):  # an opening may run over a comma
+        words = tuple(word for piece in begun for word in piece.words)
+    for length in range(min(longest, len(words)), 0, -1):
+        kind = known.openings.get(" ".join(words[:length]))
         if kind == "withdraw" and not asks:
             said = {word for piece in begun for word in piece.words}
             return _KINDS[kind] if known.doubt.isdisjoint(said) else None  # "I withdraw it unless …"
@@ -201,7 +199,10 @@ def _covered(found: _Found, ask: Ask) -> Answer:
 def _opens_with_yes(answers: list[Piece]) -> bool:
     """Whether a text is "Yes, I resign": the word alone, once, in front."""
     first, *others = answers
-    alone = first.meaning == Meaning.YES and len(first.words) == 1 and first.mark == ","
+    is_word = " ".join(first.words) in load_vocabulary().frame_starts
+    if len(first.words) == 1 and not any(is_bare(piece) for piece in others):
+        is_word = True  # "OK, I resign"; "OK, resign" may be said to somebody
+    alone = (first.meaning or 0) & ~Meaning.FRAME_START == Meaning.YES and is_word and first.mark in (",", "，", "、")
     return alone and not any((piece.meaning or 0) & Meaning.YES for piece in others)
 
 
@@ -307,39 +308,6 @@ def _is_preface(line: str, pieces: list[Piece]) -> bool:
     return line.rstrip().endswith((":", "：")) and len(line) < 200
 
 
-def _doubts(new: NewText, found: _Found, phrases: Phrases, *, struck: bool) -> list[str]:
-    """Return why a choice that stands alone is not taken all the same."""
-    reasons = []
-    if new.confidence < _LEAST_FOR_ELECTION:
-        reasons.append("uncertain_cut")
-    if struck or "~" in new.new_text:
-        reasons.append("struck_text")
-    if "?" in new.new_text or "？" in new.new_text:
-        reasons.append("question")
-    if "..." in new.new_text or "…" in new.new_text or _SMILEY.search(new.new_text):
-        reasons.append("irony")
-    if _holds_choice(new.signature, phrases):
-        reasons.append("choice_in_signature")
-    if _holds_choice(new.notices, phrases):
-        reasons.append("choice_in_notice")
-    polite = load_vocabulary().polite
-    if any(
-        piece.choices and (piece.words[0] in polite or " ".join(piece.words[:2]) in polite) for piece in found.answers
-    ):
-        reasons.append("asks_somebody")  # "please resign"
-    for piece in found.answers:
-        bare = piece.line.strip().rstrip(".!, ")
-        inner = bare[1:-1] if bare[:1] in _QUOTE_MARKS and bare[-1:] in _QUOTE_MARKS else bare
-        if any(mark in inner for mark in _QUOTE_MARKS):
-            reasons.append("quoted_words")
-            break
-    return reasons
-
-
-def _holds_choice(cut: str | None, phrases: Phrases) -> bool:
-    return bool(cut) and not phrases.choice_words.isdisjoint(tokens((cut or "")[:4_000]))
-
-
 def _bare_subject(subject: str) -> str:
     subject = subject[:1_000]
     for _ in range(10):
@@ -352,7 +320,7 @@ def _bare_subject(subject: str) -> str:
 
 def _from_subject(subject: str, ask: Ask, phrases: Phrases, new: NewText, sent_subject: str | None) -> Answer:
     """Read the subject of a mail that says nothing else. What may be our own subject is no answer."""
-    if _holds_choice(new.signature, phrases):
+    if holds_choice(new.signature, phrases):
         return Answer(AnswerType.UNCLEAR, reasons=("choice_in_signature",))
     reason = ("nothing_new",)
     bare = _bare_subject(subject)

@@ -1,4 +1,4 @@
-"""Find the items of a report: bullets, numbers, dashes, lines or paragraphs.
+"""Find the items of a report: bullets, numbers, dashes, rows of a table, lines or paragraphs.
 
 What for: people list what they did in whatever form their program offers. Marked lists are taken as they are; lines
 and paragraphs without marks are a list only where their number says so, because two paragraphs may as well be a
@@ -18,9 +18,12 @@ from postmuster.reading.spans import Lines
 MAX_ITEMS: Final = 200
 MAX_ITEM_CHARS: Final = 4_000
 _BULLET: Final = re.compile(
-    r"(?:[-–—](?![-–—])|[*•‣◦▪▫●○■□·+➢►▶✓✔☑»]|\(?\d{1,2}[.)\]:]|\d{1,2}\s?[-–]|\(?[a-zA-Z][.)]|\d\ufe0f?\u20e3|[①-⑳]|o(?=\s))[\s\u00a0]*+(?=\S)"
+    r"(?:[-–—](?![-–—])|[*•‣◦▪▫●○■□·+➢►▶✓✔☑»]|\(?\d{1,2}[.)\]:]|\d{1,2}\s?[-–]|#\d{1,2}[.):]?(?=\s)|\(?(?:[a-zA-Z]|[ivx]{1,4}|[IVX]{1,4})[.)]|\d\ufe0f?\u20e3|[①-⑳]|o(?=\s))[\s\u00a0]*+(?=\S)"
 )
 _BARE_MARK: Final = re.compile(r"(?:[-*•●·–]|\(?\d{1,2}[.)\]:]?)$")
+_NUMBER: Final = re.compile(r"(\d{1,2})[ \t\u00a0]+(?=[^\W\d_])")
+_RULE: Final = frozenset("|-:+= \t")  # the line below the head of a table
+_NUMBER_CELL: Final = re.compile(r"\s*\d{1,2}[.)]?\s*\|")
 _STOPS: Final = (".", "。", "!", "！", "?", "？")
 _WRAPPED_CHARS: Final = 55  # a line this long may have been wrapped by a program
 
@@ -40,7 +43,7 @@ class Items:
 
 def find_items(lines: Lines) -> Items:
     """Return the items of a text whose greeting and signature are gone already. Never raises."""
-    groups = _marked(lines)
+    groups = _rows(lines) or _marked(lines)
     if groups:
         return _items(groups, marked=True)
     paragraphs = _paragraphs(lines)
@@ -54,14 +57,40 @@ def find_items(lines: Lines) -> Items:
     return _items(paragraphs, marked=False, ragged=ragged)
 
 
+def _rows(lines: Lines) -> list[list[tuple[int, str]]]:
+    """Return the rows of a table drawn with bars: without its head, without a first cell that is a number."""
+    groups: list[list[tuple[int, str]]] = []
+    for start, line in lines:
+        bare = line.strip()
+        if len(bare) < 3 or bare[0] != "|" or bare[-1] != "|":
+            continue
+        if "-" in bare and _RULE.issuperset(bare):
+            if len(groups) == 1:
+                groups.clear()
+            continue
+        number = _NUMBER_CELL.match(bare, 1)
+        inner = bare[number.end() if number else 1 : -1]
+        place = start + line.index("|") + (number.end() if number else 1)
+        if inner.strip():
+            groups.append([(place + len(inner) - len(inner.lstrip()), inner.strip())])
+    return groups if len(groups) > 1 else []
+
+
+def _is_numbered(lines: Lines) -> bool:
+    """Whether lines begin with 1, 2, 3 and nothing behind the number, as the rows of a table do."""
+    found = [int(hit[1]) for _, line in lines if (hit := _NUMBER.match(line.strip()))]
+    return len(found) > 1 and found == list(range(1, len(found) + 1))
+
+
 def _marked(lines: Lines) -> list[list[tuple[int, str]]]:
     """Group lines by bullets; lines below a bullet belong to it up to a blank line."""
     groups: list[list[tuple[int, str]]] = []
+    numbered = _is_numbered(lines)
     is_open = False
     for start, line in lines:
         bare = line.strip()
         place = start + len(line) - len(line.lstrip())
-        found = _BULLET.match(bare)
+        found = _BULLET.match(bare) or (_NUMBER.match(bare) if numbered else None)
         if found:
             groups.append([(place + found.end(), bare[found.end() :])])
             is_open = True

@@ -21,6 +21,7 @@ from postmuster.reading.spans import Lines
 from postmuster.reading.words import PARTICLES, TOKEN, Vocabulary, fold, load_vocabulary, load_words, tokens
 
 MAX_TAIL_LINES: Final = 8
+MAX_ROOM_DIGITS: Final = 3  # a longer number may be a year or a sum
 MAX_TAIL_WORDS: Final = 7  # of a line: a name, or a title and an office
 _CONTACT: Final = re.compile(r"@|https?:|www\.|(?:\d[^\d\n]{0,3}){7}")
 _NO_WORDS: Final[frozenset[str]] = frozenset()
@@ -67,11 +68,11 @@ def _small_words() -> frozenset[str]:
 
 def is_authors_name(words: Sequence[str], author: Author) -> bool:
     """Whether words are the author's name: words of it and initials, or the whole display name in any order."""
-    if any(word in author.words for word in words) and all(
+    if not author.words.isdisjoint(words) and all(
         word in author.words or word in author.display or len(word) == 1 for word in words
     ):
         return True
-    return bool(author.display) and sorted(words) == sorted(author.display)
+    return len(words) == len(author.display) > 0 and sorted(words) == sorted(author.display)
 
 
 def is_name(word: str, choice_words: Collection[str], *, any_case: bool = False) -> bool:
@@ -124,7 +125,7 @@ def find_tail(lines: Lines, choice_words: frozenset[str], author: Author) -> Tai
 
 def is_tail_line(bare: str, choice_words: Collection[str], known: Vocabulary, author: Author) -> bool:
     """Whether a line may stand in a block of names: a name, a title and an office, a way to reach somebody."""
-    if len(bare) > 80 or bare.endswith(("!", "?", "…", "...")) or bare[0] in "-*•–—·":
+    if len(bare) > 80 or bare.endswith(("!", "?", "…", "...")) or bare[0] in "-*•–—·|":
         return False
     words = tokens(bare)
     if says_where(bare) and known.doubt.isdisjoint(words) and ("|" not in bare or words_are_free(words, choice_words)):
@@ -132,7 +133,14 @@ def is_tail_line(bare: str, choice_words: Collection[str], known: Vocabulary, au
     found = TOKEN.findall(bare.lstrip("/~ "))
     if is_authors_name(tuple(word.casefold() for word in found), author):
         return True
-    return 0 < len(found) <= MAX_TAIL_WORDS and all(is_name(word, choice_words) for word in found)
+    if not 0 < len(found) <= MAX_TAIL_WORDS or not is_name(found[0], choice_words):
+        return False
+    return all(is_name(word, choice_words) or _is_room(word) for word in found[1:])
+
+
+def _is_room(word: str) -> bool:
+    """Whether a word may be the number of a room, a floor or a section."""
+    return word.isdigit() and len(word) <= MAX_ROOM_DIGITS
 
 
 def says_where(bare: str) -> bool:

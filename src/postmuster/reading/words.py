@@ -79,11 +79,13 @@ class Vocabulary:
     yes: frozenset[str]
     decline: frozenset[str]
     frames: tuple[str, ...]
+    frame_starts: frozenset[str]
     frame_ends: tuple[str, ...]
     decline_frames: tuple[str, ...]
     openings: dict[str, str]  # what a sentence begins with, and which kind of sentence that is: a key of the data
     longest_opening: dict[str, int]  # by first word, in words
     doubt: frozenset[str]  # negation, condition, joke
+    conditions: frozenset[str]  # those and words of time and condition, which stand in no signature
     you: frozenset[str]  # words that speak to the reader
     known: frozenset[str]  # no word of these is a name
     answers: frozenset[str]  # those of them that mean something in an answer, small words apart
@@ -163,12 +165,17 @@ def _frames(key: str) -> tuple[str, ...]:
 
 
 def _doubt() -> frozenset[str]:
-    """Words of negation and condition, without those that another language is full of (Italian "ma" is "my" in French)."""
+    """Return words of negation and condition."""
+    return _unambiguous("doubt")
+
+
+def _unambiguous(key: str) -> frozenset[str]:
+    """Return the words of a list without those that another language is full of (Italian "ma" is "my" in French)."""
     stop = load_words().stop
     found = set()
     for name, data in languages().items():
         others = {word for other, words in stop.items() if other != name for word in words}
-        found |= {" ".join(tokens(word)) for word in data["answer"].get("doubt", ())} - others
+        found |= {" ".join(tokens(word)) for word in data["answer"].get(key, ())} - others
     return frozenset(word for word in found if len(word) > 1 or not word.isascii())
 
 
@@ -198,9 +205,12 @@ def load_vocabulary() -> Vocabulary:
     answers = {phrase for phrase in phrases if " " not in phrase} | _phrases("not_a_name") | _phrases("you")
     openings = {phrase: key for key in _OPENINGS for phrase in lists.pop(key)}
     lists["doubt"] = _doubt()
+    plain_doubts = {word for word in _phrases("doubt") | _phrases("condition") if len(word) > 2}
+    lists["conditions"] = (lists["doubt"] | _unambiguous("condition") | plain_doubts) - _phrases("and")
     return Vocabulary(
         **lists,
         frames=_frames("frames"),
+        frame_starts=_phrases("frame_starts"),
         frame_ends=_frames("frame_ends"),
         you=_phrases("you"),
         decline_frames=_frames("decline_frames"),
