@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from postmuster.reading.personal import find_personal, is_iban, is_luhn
+from postmuster.reading.personal import find_personal
+from postmuster.reading.personal_numbers import is_iban, is_luhn
 
 
 def found(text: str, ours: str | None = None) -> list[tuple[str, str]]:

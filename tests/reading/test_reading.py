@@ -94,7 +94,7 @@ def test_attachments_are_held_and_links_are_shown() -> None:
     assert shown["attachments"] == [
         {"name": "brief_S-NF.pdf", "media_type": "application/pdf", "size_octets": 8, "held": True}
     ]
-    assert shown["links"] == [{"text": "https://pages.example/a", "target": "https://pages.example/a"}]
+    assert shown["links"] == [{"text": "https://pages.example/a", "target": "https://pages.example/a", "flag": None}]
     assert [(hit["tier"], hit["where"]) for hit in shown["markings"]] == [("B", "attachment")]
 
 

@@ -1,4 +1,4 @@
-"""Read what came in: kind, new text, answer, markings, personal data, authentication, in one value.
+"""Read what came in: kind, new text, answer, markings, personal data, secrets, links, authentication, in one value.
 
 What for: the digest of replies and the command `postmuster reply read` see the same reading; `as_json` writes it in
 the stable form of the command line (docs/reading.md lists its fields).
@@ -6,36 +6,36 @@ the stable form of the command line (docs/reading.md lists its fields).
 Promises: any octets give a reading; never raises; time linear in the size. An unreadable mail is a reading of the
 kind `unreadable`. Only a mail of the kind reply is read for an answer: what a program sent answers nothing.
 
-Limits: links 1,000; text and parts as in `mail.message.Limits`.
+Limits: text and parts as in `mail.message.Limits`; those of the readers it calls.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import StrEnum
-from itertools import islice
 from typing import TYPE_CHECKING, Any, Final
 
 from postmuster.mail.decoding import decode_text, decode_words
-from postmuster.mail.html_text import HtmlText, Link, read_html
+from postmuster.mail.html_text import read_html
 from postmuster.mail.kind import Classified, Kind, classify
 from postmuster.mail.message import Message, parse
 from postmuster.reading.answer import Answer, AnswerType, read_answer
 from postmuster.reading.ask import Ask
+from postmuster.reading.links import ReadLink, read_links
 from postmuster.reading.markings import Marking, find_markings
 from postmuster.reading.newtext import NewText, cut
 from postmuster.reading.personal import Personal, find_personal
+from postmuster.reading.secrets import Secret, find_secrets
 from postmuster.reading.sent_mail import Sent
 
 if TYPE_CHECKING:  # its libraries take a third of the command's start
     from postmuster.mail.authentication import Authentication
 
-MAX_LINKS: Final = 1_000
-_URL: Final = re.compile(r"https?://[^\s<>\"'\u00a0]{1,2000}", re.IGNORECASE)
 _STRUCK: Final = re.compile(r"<(?:s|strike|del)[\s>]|line-through", re.IGNORECASE)
 _LABEL_FIELDS: Final = ("x-protective-marking", "sio-label", "x-sio-label")
+_TOO_LONG_PAGE: Final = "HTML longer than the limit"
 _EMPTY: Final = NewText("", None, (), 1.0, None)
 _NO_ANSWER: Final = Answer(AnswerType.NONE)
 
@@ -58,7 +58,8 @@ class Reading:
     answer: Answer
     markings: tuple[Marking, ...]
     personal: tuple[Personal, ...]
-    links: tuple[Link, ...]
+    secrets: tuple[Secret, ...]
+    links: tuple[ReadLink, ...]
     authentication: Authentication | None = None
     message: Message | None = field(default=None, repr=False)
     defects: tuple[str, ...] = ()
@@ -128,7 +129,8 @@ def read_message(
             text, elided=new.elided, subject=message.subject, file_names=names, labels=labels, ours=sent_text
         ),
         personal=find_personal(text, ours=sent_text),
-        links=_links(page, text) if with_links else (),
+        secrets=find_secrets(text),
+        links=read_links(page, text) if with_links else (),
         message=message,
         defects=message.defects,
     )
@@ -153,8 +155,9 @@ def _read_body(raw: bytes, ask: Ask | None, sent: Sent | None, *, is_html: bool)
         answer=answer,
         markings=find_markings(text, elided=new.elided, ours=ours),
         personal=find_personal(text, ours=ours),
-        links=_links(page, text),
-        defects=(defect,) if defect else (),
+        secrets=find_secrets(text),
+        links=read_links(page, text),
+        defects=tuple(each for each in (defect, _TOO_LONG_PAGE if page and not page.is_whole else None) if each),
     )
 
 
@@ -166,28 +169,12 @@ def _with(reading: Reading, authentication: Authentication) -> Reading:
         reading.answer,
         reading.markings,
         reading.personal,
+        reading.secrets,
         reading.links,
         authentication,
         reading.message,
         reading.defects,
     )
-
-
-def _links(page: HtmlText | None, text: str) -> tuple[Link, ...]:
-    """The links of the HTML part, then those written out in the text that it does not have."""
-    links = [link for link in page.links if link.target] if page else []
-    if "://" in text:
-        known = {link.target for link in links}
-        links += islice(_written_links(text, known), MAX_LINKS)
-    return tuple(links[:MAX_LINKS])
-
-
-def _written_links(text: str, known: set[str]) -> Iterator[Link]:
-    for found in _URL.finditer(text):
-        target = found[0].rstrip(".,;:!?)]*_")
-        if target not in known:
-            known.add(target)
-            yield Link(target, target)
 
 
 def as_json(reading: Reading) -> dict[str, Any]:
@@ -241,7 +228,11 @@ def _text_json(reading: Reading) -> dict[str, Any]:
             for hit in reading.markings
         ],
         "personal": [{"kind": str(hit.kind), "start": hit.start, "end": hit.end} for hit in reading.personal],
-        "links": [{"text": link.text, "target": link.target} for link in reading.links],
+        "secrets": [{"kind": str(hit.kind), "start": hit.start, "end": hit.end} for hit in reading.secrets],
+        "links": [
+            {"text": link.text, "target": link.target, "flag": str(link.flag) if link.flag else None}
+            for link in reading.links
+        ],
     }
 
 
@@ -259,6 +250,7 @@ def _mail_json(reading: Reading) -> dict[str, Any]:
             "dmarc": str(found.dmarc) if found else None,
             "arc": str(found.arc) if found else None,
             "grade": str(found.grade) if found else "C",
+            "reason": str(found.reason) if found else None,
             "aligned_domain": found.aligned_domain if found else None,
         },
         "subject": message.subject if message else "",
