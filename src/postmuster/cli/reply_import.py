@@ -1,87 +1,82 @@
-"""`postmuster reply import`: mail from a mailbox file or folder, taken in as if it had come through the door.
+"""`postmuster reply import` and `reply fetch`: mail from files and mailboxes, taken in as if it had come through the door.
 
-Whatever is imported twice counts once, because the same mail is recognised when it is digested. The process logs in as the
-intake role, which may add mail and nothing else.
+`import` reads a mailbox in files once and changes nothing in it; `fetch` does at once what the crew does every now and then
+(`jobs.mailbox`). Whatever is taken twice counts once. The process logs in as the intake role, which may add mail and nothing
+else.
 """
 
 from __future__ import annotations
 
-import mailbox
+import importlib
 from collections.abc import Iterator
-from itertools import islice
 from pathlib import Path
-from typing import Final
 
 from postmuster.base.errors import Refused, Transient
 from postmuster.cli.session import note, open_session, say, say_json
 from postmuster.inbound.door import GROUP_MAILS
-from postmuster.jobs.desk import Desk, open_desk
-from postmuster.jobs.reply import accept
-from postmuster.mail.address import AddrSpec, parse_addr_spec, parse_mailboxes
-from postmuster.mail.lmtp import DeliveryReply, Received
-from postmuster.mail.message import Limits, Message, parse
+from postmuster.inbound.mailboxes import FiledMail, read_mailbox
+from postmuster.inbound.troubles import MailboxTrouble
+from postmuster.jobs.taking import open_fetch_desk, take
 
-RECIPIENT_FIELDS: Final = ("delivered-to", "x-original-to", "to", "cc")
-MAX_RECIPIENTS: Final = 100
-_HEADER_ONLY: Final = Limits(parts=1, depth=0, text_chars=1)
+_GROUP_OCTETS = 16 * 1024 * 1024
 
 
 def import_mail(path: Path, *, as_json: bool) -> None:
     """Take in every mail of an mbox file, a Maildir or a folder of .eml files; what is too large is named and left out."""
     session = open_session("intake")
-    desk = open_desk(session.settings, session.clock)
-    taken = left_out = 0
-    mails = _mails(path)
-    while group := list(islice(mails, GROUP_MAILS)):
-        fitting = [one for one in group if len(one) <= desk.settings.intake.max_message_octets]
-        left_out += len(group) - len(fitting)
-        if fitting and accept([_received(one, desk) for one in fitting], desk=desk) is not DeliveryReply.ACCEPTED:
-            raise Transient(
-                f"The intake could not store the next {len(fitting)} mails; {taken} are kept; run the same command again."
+    desk = open_fetch_desk(session.settings, session.clock)
+    read = taken = left_out = 0
+    for group in _groups(read_mailbox(path, most=desk.most_octets)):
+        mails = [one.octets for one in group if one.octets is not None]
+        left_out += len(group) - len(mails)
+        try:
+            taken += take(mails, desk)
+        except Transient as error:
+            why = (
+                "The intake takes no mail now"
+                if isinstance(error, MailboxTrouble)
+                else "The database did not keep the next mails"
             )
-        taken += len(fitting)
+            raise Transient(f"{why}; {taken} are kept; run the same command again.") from None
+        read += len(mails)
     if left_out:
         note(f"{left_out} mails are larger than the intake takes and were left where they are.")
     if as_json:
-        say_json({"taken": taken, "left_out": left_out})
+        say_json({"taken": taken, "known": read - taken, "left_out": left_out})
+        return
+    known = f"; {read - taken} were taken before" if read > taken else ""
+    say(f"Took in {taken} mails{known}; workers read them now.")
+
+
+def fetch_mail(*, as_json: bool) -> None:
+    """Look at every mailbox that is configured, once."""
+    session = open_session("intake")
+    journey = importlib.import_module("postmuster.jobs.mailbox")
+    looks = journey.fetch(open_fetch_desk(session.settings, session.clock))
+    if as_json:
+        say_json([one.to_json() for one in looks])
     else:
-        say(f"Took in {taken} mails; workers read them now.")
+        for one in looks:
+            say(one.sentence())
+    if any(one.trouble for one in looks):
+        raise Transient("A mailbox could not be taken to its end; what was taken is kept; mend that and run it again.")
 
 
-def _mails(path: Path) -> Iterator[bytes]:
-    try:
-        if path.is_dir() and (path / "new").is_dir():
-            folder = mailbox.Maildir(path, create=False)
-            yield from (folder.get_bytes(key) for key in folder.iterkeys())
-        elif path.is_dir():
-            yield from (file.read_bytes() for file in sorted(path.glob("**/*.eml")))
-        elif path.suffix == ".eml":
-            yield path.read_bytes()
-        else:
-            box = mailbox.mbox(path, create=False)
-            yield from (box.get_bytes(key) for key in box.iterkeys())
-    except (OSError, mailbox.Error) as error:
-        why = getattr(error, "strerror", None) or "it is no mailbox"
-        raise Refused(
-            f"{path} could not be read to its end ({why}); what was read is kept; mend it, run again."
-        ) from None
-
-
-def _received(octets: bytes, desk: Desk) -> Received:
-    """The envelope, as far as the header tells it."""
-    message = parse(octets, _HEADER_ONLY)
-    recipients = tuple(dict.fromkeys(_ours(message, desk)))[:MAX_RECIPIENTS]
-    sender = parse_mailboxes(message.field("return-path") or "")
-    reverse_path = str(sender[0].addr) if sender else None
-    return Received(
-        reverse_path, recipients or (f"{desk.settings.intake.reply_local_part}@{desk.settings.intake.domain}",), octets
-    )
-
-
-def _ours(message: Message, desk: Desk) -> Iterator[str]:
-    domains = {desk.settings.intake.domain, desk.settings.relay.bounce_domain}
-    for name in RECIPIENT_FIELDS:
-        for value in message.all(name):
-            bare = parse_addr_spec(value)
-            found = [bare] if isinstance(bare, AddrSpec) else [box.addr for box in parse_mailboxes(value)]
-            yield from (str(addr) for addr in found if addr.domain in domains)
+def _groups(mails: Iterator[FiledMail]) -> Iterator[list[FiledMail]]:
+    """So many at a time, and not much more memory than so many octets. What was read before trouble is given before it."""
+    group: list[FiledMail] = []
+    held, trouble = 0, None
+    while True:
+        try:
+            one = next(mails, None)
+        except Refused as error:
+            one, trouble = None, error
+        if group and (one is None or len(group) >= GROUP_MAILS or held >= _GROUP_OCTETS):
+            yield group
+            group, held = [], 0
+        if trouble is not None:
+            raise trouble
+        if one is None:
+            return
+        group.append(one)
+        held += len(one.octets or b"")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -10,6 +11,7 @@ from django.db import transaction
 
 from postmuster.base import sql
 from postmuster.inbound.envelope import TakenMail
+from postmuster.inbound.progress import Progress
 from postmuster.inbound.states import MailState
 from postmuster.vault import actions as vault
 from postmuster.vault.keyring import Keyring
@@ -62,3 +64,27 @@ def put_off(mails: Sequence[ClaimedMail], wait_s: int) -> None:
     """Let mails wait that must not be read now: they are claimed again after this time, and no try is counted."""
     values = {"mails": [mail.mail_no for mail in mails], "fences": [mail.fence for mail in mails], "wait_s": wait_s}
     sql.execute(_SQL["put_off"], values)
+
+
+def note_taken(digests: Sequence[bytes]) -> set[bytes]:
+    """Remember mails from mailboxes; returns those that are new. Runs in the transaction that stores them."""
+    return {bytes(row[0]) for row in sql.rows(_SQL["note_taken"], {"digests": sorted(set(digests))})}
+
+
+def save_progress(progress: Progress) -> None:
+    """Write down how far a mailbox was taken, in the transaction that stores what was taken."""
+    values = {
+        "place": progress.place,
+        "kind": str(progress.kind),
+        "uid_validity": progress.uid_validity,
+        "last_uid": progress.last_uid,
+        "to_mark": json.dumps(progress.to_mark),
+        "taken": progress.taken,
+        "left_out": progress.left_out,
+        "waiting": progress.waiting,
+        "oldest_at": progress.oldest_at,
+        "looked_at": progress.looked_at,
+        "trouble": str(progress.trouble or ""),
+        "trouble_since": progress.trouble_since,
+    }
+    sql.execute(_SQL["save_mailbox"], values)

@@ -28,7 +28,8 @@ from postmuster.vault.keyring import read_keyring
 
 ready_models()
 
-from postmuster.jobs.desk import relay_address  # noqa: E402 - models exist only now
+from postmuster.jobs import mailbox_lag  # noqa: E402 - models exist only now
+from postmuster.jobs.desk import relay_address  # noqa: E402
 from postmuster.jobs.rest import resting  # noqa: E402
 from postmuster.ledger import queries as ledger  # noqa: E402
 from postmuster.outbound import queries as outbound  # noqa: E402
@@ -231,6 +232,17 @@ def intake(settings: Settings) -> Verdict:
     return Outcome.OK, f"{where} takes mail."
 
 
+def mailboxes(settings: Settings) -> Verdict:
+    """Mail that lies in a mailbox is fetched, and nobody waits there for long."""
+    if settings.imap.host:
+        keys.read_imap_password(settings.key_dir)
+    found = mailbox_lag.lags(settings, open_clock(clock_path()).now())
+    if not found:
+        return Outcome.OK, "None is configured to be fetched from."
+    outcome = Outcome.WARN if any(one.alarm for one in found) else Outcome.OK
+    return outcome, " ".join(one.sentence() for one in found)
+
+
 def ledger_holds(settings: Settings) -> Verdict:
     """Every hash from the first entry on."""
     with sql.guarded():
@@ -292,6 +304,7 @@ CHECKS: tuple[tuple[str, Check], ...] = (
     ("relay", relay),
     ("relay depth", relay_depth),
     ("intake", intake),
+    ("mailboxes", mailboxes),
     ("ledger", ledger_holds),
     ("books", books),
     ("rounds", rounds),

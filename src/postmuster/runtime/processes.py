@@ -1,10 +1,10 @@
-"""The crew: worker processes and the intake, started, watched and stopped.
+"""The crew: worker processes, the intake and, where a mailbox is configured, who fetches from it; started, watched, stopped.
 
 For whom: `postmuster up`, and the rehearsal, which kills one now and then to see that nobody is lost.
 
-Each member is `python -m postmuster.runtime.worker` or `… .intake`. What it needs to know comes through its environment:
-`POSTMUSTER_SETTINGS`, `POSTMUSTER_ROLE`, `POSTMUSTER_CLOCK`. It says `ready` on a line of its standard output when it works
-(the intake says `ready PORT`);
+Each member is `python -m postmuster.runtime.worker`, `… .intake` or `… .mailbox`. What it needs to know comes through its
+environment: `POSTMUSTER_SETTINGS`, `POSTMUSTER_ROLE`, `POSTMUSTER_CLOCK`. It says `ready` on a line of its standard output when
+it works (the intake says `ready PORT`);
 on SIGTERM it finishes what it has in hand and leaves. Members are in process groups of their own, so that Ctrl-C reaches us
 alone and we tell them in order; if we are killed, those that called `leave_with_parent` leave too.
 
@@ -39,8 +39,8 @@ FIRST_WAIT_S = 0.5
 LONGEST_WAIT_S = 60.0
 GROWN_UP_S = 60.0  # who lived this long is started again at once
 POLL_S = 0.05
-WORKER, INTAKE = "worker", "intake"
-_ROLES = {WORKER: "application", INTAKE: "intake"}
+WORKER, INTAKE, MAILBOX = "worker", "intake", "mailbox"
+_ROLES = {WORKER: "application", INTAKE: "intake", MAILBOX: "intake"}
 _PR_SET_PDEATHSIG = 1  # prctl(2)
 
 
@@ -181,7 +181,7 @@ class Crew:
         return sum(member.restarts for member in self._members.values())
 
     def start(self, workers: int | None = None, *, intake: bool = True) -> None:
-        """Start `workers` (default: as many as the settings say) and the intake, and wait until all are ready.
+        """Start `workers` (default: as many as the settings say) and the intake's processes, and wait until all are ready.
 
         Raises `Transient` when one is not; the others are stopped again.
         """
@@ -190,6 +190,8 @@ class Crew:
         if self._log_path is not None:
             self._log = self._log_path.open("ab")
         wanted = [INTAKE] if intake else []
+        if intake and (self._settings.imap.host or self._settings.mailbox.maildir):
+            wanted.append(MAILBOX)
         wanted += [
             f"{WORKER}-{number}"
             for number in range(1, (self._settings.work.workers if workers is None else workers) + 1)
@@ -234,6 +236,8 @@ class Crew:
         if INTAKE in self._members:
             where = f"{self._settings.intake.host}:{self.intake_port or self._settings.intake.port}"
             text += f", intake {'on ' + where if INTAKE in ready else 'not ready'}"
+        if MAILBOX in self._members:
+            text += f", mailboxes {'fetched from' if MAILBOX in ready else 'not ready'}"
         return text + (f", {self.restarts} restarted" if self.restarts else "")
 
     def stop(self) -> None:

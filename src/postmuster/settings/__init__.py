@@ -8,6 +8,7 @@ or is `postmuster.toml` in the working folder. Only this package reads and write
 from __future__ import annotations
 
 import dataclasses
+import ipaddress
 import os
 import re
 import tomllib
@@ -29,6 +30,7 @@ DEFAULT_FILE = "postmuster.toml"
 LAST_PORT = 65_535
 MOST_START_HOURS = 8_760  # a year
 WEEKDAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
+MOST_NAMES = 100  # servers or domains in one list
 LARGEST_NUMBER = 2**31 - 1  # every number goes into a column of 32 bits or a timeout of seconds
 
 
@@ -83,8 +85,35 @@ class Intake:
     reply_local_part: str = "reply"
     subaddress_separator: str = "+"
     authserv_id: str = ""
+    more_authserv_ids: tuple[str, ...] = ()
+    internal_hops: tuple[str, ...] = ()
+    trusted_sealers: tuple[str, ...] = ()
     max_message_octets: int = 52_428_800
     token_days: int = 400
+
+
+@dataclass(frozen=True, slots=True)
+class Mailbox:
+    """Mail that is fetched from mailboxes besides the door, and when we are behind with it."""
+
+    maildir: str = ""
+    every_s: int = 60
+    late_after_s: int = 900
+
+
+@dataclass(frozen=True, slots=True)
+class Imap:
+    """A mailbox on another machine; the password is a file in the key folder."""
+
+    host: str = ""
+    port: int = 993
+    tls: str = "implicit"
+    ca_file: str = ""
+    user: str = ""
+    folder: str = "INBOX"
+    when_taken: str = "seen"
+    taken_folder: str = ""
+    timeout_s: int = 60
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +125,7 @@ class Work:
     lease_s: int = 60
     digest_batch_rows: int = 50
     letter_window_s: int = 86_400
+    case_claim_s: int = 1_800
     start_within_hours: int = 168
 
 
@@ -125,6 +155,8 @@ class Settings:
     organisation: Organisation = field(default_factory=Organisation)
     relay: Relay = field(default_factory=Relay)
     intake: Intake = field(default_factory=Intake)
+    mailbox: Mailbox = field(default_factory=Mailbox)
+    imap: Imap = field(default_factory=Imap)
     work: Work = field(default_factory=Work)
     hours: Hours = field(default_factory=Hours)
     authentication: Authentication = field(default_factory=Authentication)
@@ -222,11 +254,38 @@ def _is_zone(name: str) -> bool:
     return True
 
 
+def _are_names(words: tuple[str, ...]) -> bool:
+    """Names of hosts or domains, each once, at most `MOST_NAMES`."""
+    return len(words) <= MOST_NAMES and len(set(words)) == len(words) and all(map(_NAME.fullmatch, words))
+
+
+def _are_hops(entries: tuple[str, ...]) -> bool:
+    """Addresses, ranges of addresses or names of our own servers, each with domains behind it or without."""
+    if len(entries) > MOST_NAMES:
+        return False
+    for entry in entries:
+        server, *domains = entry.split() or ("-",)
+        try:
+            ipaddress.ip_network(server)
+        except ValueError:
+            if re.fullmatch(r"[0-9.:/]+", server) or not _NAME.fullmatch(server):
+                return False
+        if not _are_names(tuple(domains)):
+            return False
+    return True
+
+
+_NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,251}[A-Za-z0-9])?")
 _MAY_BE_ZERO = ("intake.port", "relay.rate_per_s")
 _ONE_OF: dict[str, Callable[[Any], bool]] = {
     "organisation.time_zone": _is_zone,
     "relay.tls": lambda text: text in ("none", "starttls", "implicit"),
     "relay.adapter": lambda text: text in ("", "postfix"),
+    "imap.tls": lambda text: text in ("none", "starttls", "implicit"),
+    "imap.when_taken": lambda text: text in ("seen", "move", "leave"),
+    "intake.more_authserv_ids": _are_names,
+    "intake.internal_hops": _are_hops,
+    "intake.trusted_sealers": _are_names,
     "intake.reply_local_part": lambda text: re.fullmatch(r"[a-z0-9][a-z0-9._-]{0,23}", text) is not None,
     "intake.subaddress_separator": lambda text: text in tuple("+-=_."),
     "hours.quiet_from": _is_time,

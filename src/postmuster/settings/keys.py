@@ -3,8 +3,8 @@
 `token-001.key` holds 32 random octets in hexadecimal; its number is the key id that stands in every token (1 to 255). The
 highest number signs, all of them verify, so that a key can be followed by a new one while answers to old mail still come.
 `dkim-<selector>.pem` is the private key whose public half stands in DNS. `relay-password` is what we say to a relay that asks
-who we are (`relay.user`). All files are ours alone (mode 0600). A file that
-is there is never overwritten.
+who we are (`relay.user`), `imap-password` what we say to the server of a mailbox (`imap.user`). All files are ours alone (mode
+0600). A file that is there is never overwritten.
 """
 
 from __future__ import annotations
@@ -88,27 +88,38 @@ def read_dkim_key(key_dir: Path, selector: str) -> bytes:
 
 
 RELAY_SECRET_FILE = "relay-password"  # noqa: S105 - the name of the file
+IMAP_SECRET_FILE = "imap-password"  # noqa: S105 - the name of the file
 
 
 def read_relay_password(key_dir: Path) -> str:
     """The password that goes with `relay.user`. Raises `Refused` where it cannot be read, or where others may read it."""
-    file = key_dir / RELAY_SECRET_FILE
+    return _read_password(
+        key_dir / RELAY_SECRET_FILE, whose="The relay's", not_done="nothing was sent", key="relay.user"
+    )
+
+
+def read_imap_password(key_dir: Path) -> str:
+    """The password that goes with `imap.user`. Raises `Refused` where it cannot be read, or where others may read it."""
+    return _read_password(
+        key_dir / IMAP_SECRET_FILE, whose="The mailbox's", not_done="nothing was fetched", key="imap.host"
+    )
+
+
+def _read_password(file: Path, *, whose: str, not_done: str, key: str) -> str:
     try:
         readable_by_others = stat.S_IMODE(file.stat().st_mode) & 0o077
         text = file.read_bytes().decode("utf-8").rstrip("\r\n")
     except OSError as error:
         raise Refused(
-            f"The relay's password {file} could not be read ({error.strerror}); nothing was sent; write it there (mode 0600), or "
-            "take relay.user out."
+            f"{whose} password {file} could not be read ({error.strerror}); {not_done}; write it there (mode 0600), or take "
+            f"{key} out."
         ) from None
     except UnicodeDecodeError:
         text, readable_by_others = "", 0
     if readable_by_others:
-        raise Refused(
-            f"Others may read {file}; nothing was sent; run `chmod 600` on it, and have the password changed."
-        )
+        raise Refused(f"Others may read {file}; {not_done}; run `chmod 600` on it, and have the password changed.")
     if not text:
-        raise Refused(f"The relay's password in {file} is empty or no text; nothing was sent; write it there.")
+        raise Refused(f"{whose} password in {file} is empty or no text; {not_done}; write it there.")
     return text
 
 

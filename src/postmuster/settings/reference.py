@@ -30,6 +30,11 @@ SECTIONS: Mapping[str, str] = {
     "organisation": "Who writes.",
     "relay": "Where mail leaves: a submission service that owns the queues to the world.",
     "intake": "Where replies and reports come in, by LMTP from the MTA in front.",
+    "mailbox": (
+        "Mailboxes that mail is fetched from, where LMTP does not reach us. What is fetched goes through the same intake and "
+        "counts once, however often it is read."
+    ),
+    "imap": "A mailbox on another machine. Nothing in it is ever deleted.",
     "work": "How much one machine does at once.",
     "hours": "When nobody is written to, each by the clock of their own zone. Letters, which answer somebody, go at any hour.",
     "authentication": "Where DNS answers come from when a reply's signature is checked.",
@@ -127,8 +132,55 @@ MEANINGS: Mapping[str, Meaning] = {
         "Whose Authentication-Results fields are believed (RFC 8601): the name under which our own border MTA writes them. "
         "Empty: nobody's.",
     ),
+    "intake.more_authserv_ids": Meaning(
+        "authserv-ids",
+        "Further names under which servers of ours write such fields. The border MTA has to take fields with any of these names "
+        "off what comes from outside.",
+    ),
+    "intake.internal_hops": Meaning(
+        "servers",
+        "Our own servers that mail passes before it comes to the intake, by address or range (192.0.2.0/28): what they wrote in "
+        "the header is believed. Only servers: never a range with people's machines in it. A reply that one of them took from "
+        "somebody logged in (Received: with ESMTPA or ESMTPSA) counts as surely the author's, so only servers that let everybody "
+        "write in their own name alone belong here. The server in front of the intake is named by the host name it writes, only "
+        "where it lets people in like that. Domains behind an entry say for whose authors it holds (192.0.2.9 agency.example); "
+        "without, for all.",
+    ),
+    "intake.trusted_sealers": Meaning(
+        "domains",
+        "Whose ARC seals (RFC 8617) are believed: mailing lists and gateways that change mail on its way and say honestly what "
+        "they had found before.",
+    ),
     "intake.max_message_octets": Meaning("octets", "The largest mail that is taken in; offered as SIZE."),
     "intake.token_days": Meaning("days", "How long the token in a reply address is valid."),
+    "mailbox.maildir": Meaning(
+        "folder", "A Maildir that is emptied: what is in new is taken and then moved to cur as seen. Empty: none."
+    ),
+    "mailbox.every_s": Meaning("seconds", "How often mailboxes are looked at; `postmuster reply fetch` looks at once."),
+    "mailbox.late_after_s": Meaning(
+        "seconds", "`postmuster check` warns when the oldest mail that is not taken is older than this."
+    ),
+    "imap.host": Meaning("host", "The mailbox's server. Empty: none."),
+    "imap.port": Meaning("TCP port", "Its port: 993 for implicit TLS, 143 for STARTTLS."),
+    "imap.tls": Meaning(
+        "implicit, starttls or none",
+        "How the line is protected. Chain and name are verified. none: a server on this machine only, for the password is said.",
+    ),
+    "imap.ca_file": Meaning(
+        "file", "The authorities that the server's certificate may come from. Empty: the system's."
+    ),
+    "imap.user": Meaning(
+        "text", "Who we are to the server; the password is the file imap-password in the key folder, mode 0600."
+    ),
+    "imap.folder": Meaning("folder of the mailbox", "What is taken: everything in it, from the first mail on."),
+    "imap.when_taken": Meaning(
+        "seen, move or leave",
+        "What is done with a mail once it is committed here: it is marked as seen, moved to imap.taken_folder, or left as it is.",
+    ),
+    "imap.taken_folder": Meaning(
+        "folder of the mailbox", "Where it is moved to; it has to be there, and the server has to offer MOVE."
+    ),
+    "imap.timeout_s": Meaning("seconds", "How long the server may be silent."),
     "work.workers": Meaning("processes", "Worker processes on this machine; one a core is right."),
     "work.batch_rows": Meaning("rows", "Deliveries that a sender claims at a time."),
     "work.lease_s": Meaning(
@@ -137,6 +189,10 @@ MEANINGS: Mapping[str, Meaning] = {
     "work.digest_batch_rows": Meaning("rows", "Replies that a digest loop claims at a time."),
     "work.letter_window_s": Meaning(
         "seconds", "At most one letter of a kind goes to an address within this time (RFC 3834 §2)."
+    ),
+    "work.case_claim_s": Meaning(
+        "seconds",
+        "How long a case stays with the officer who claimed it, and how long whoever decided it may take that back alone.",
     ),
     "work.start_within_hours": Meaning(
         "hours",
