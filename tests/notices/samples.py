@@ -50,6 +50,14 @@ authority = "Records Officer"
 slug = "reach-test"
 """
 ELECTION = 'type = "election"\nchoices = ["Resign"]\ndecided_by = "your personnel office"\ndecision_days = 10'
+ELECTION_TERMS = """
+[election]
+confirm_days = 3
+withdraw_days = 14
+classes = ["employee"]
+statuses = ["active"]
+except_components = ["Agency of Rivers/Bureau of Locks"]
+"""
 SENDING = """
 [rounds]
 minimum_gap_hours = 24

@@ -12,7 +12,7 @@ from postmuster.assessments.table import Faults, Table
 from postmuster.notices.content import _content, claims_of
 from postmuster.notices.terms import LANGUAGES
 
-from .samples import ELECTION, SENDING, TEST, changed, read
+from .samples import ELECTION, ELECTION_TERMS, SENDING, TEST, changed, read
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
 
@@ -59,6 +59,7 @@ def test_every_key_of_a_notice_is_documented_and_no_other() -> None:
     for text in (
         TEST,
         TEST + SENDING,
+        TEST + ELECTION_TERMS,
         required,
         changed(("components = ", f"{attributes}\nx = ")),
         *(changed(('type = "acknowledge"', ask)) for ask in asks),

@@ -14,7 +14,7 @@ from tests.notices.samples import BODY, changed, read
 from postmuster.base import sql
 from postmuster.base.errors import Refused, Transient
 from postmuster.control.states import Cause, Lane
-from postmuster.jobs import again, notice
+from postmuster.jobs import again, cases, notice
 from postmuster.notices import actions as notices
 from postmuster.notices import queries as stored
 from postmuster.notices import readiness
@@ -22,7 +22,7 @@ from postmuster.notices.states import NoticeState
 from postmuster.notices.terms import AgainTo
 from postmuster.organisation.people import Person
 from postmuster.outbound.values import RoundRef
-from postmuster.replies import actions as replies
+from postmuster.replies.cases import reader
 from postmuster.reports import queries as reports
 from postmuster.reports.figures import State
 from postmuster.roster.actions import load_feed
@@ -296,7 +296,7 @@ def test_whoever_only_asked_is_asked_again_once_the_question_was_decided(muster:
     who = muster.people(1)[0]
     muster.hear(muster.reply(of, who, "What is this for? Whom can I ask?"))
     case = int(sql.value("SELECT id FROM replies_case"))
-    replies.decide_case(case, decision="answered", actor=muster.actor("cho"), now=muster.desk.now)
+    cases.decide(case, ["answered"], because="", reader=reader(muster.actor("rae")), desk=muster.desk)
     second = _further(muster, of, AgainTo.UNANSWERED)
     assert who.person_id in _asked(muster, second)
 

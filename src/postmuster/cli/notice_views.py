@@ -17,9 +17,11 @@ from postmuster.cli.notice_again import rounds_line
 from postmuster.cli.notice_estimate import schedule_line, schedule_of
 from postmuster.cli.options import AsJson, NoticeId
 from postmuster.cli.session import open_session, say, say_json
+from postmuster.jobs.mailbox_lag import lags
 from postmuster.jobs.rest import resting
 from postmuster.notices import queries
 from postmuster.notices.readiness import Reach
+from postmuster.replies.copied_counts import manager_in_copy_counts
 from postmuster.reports import queries as reports
 from postmuster.reports import terminal
 from postmuster.reports.figures import State
@@ -50,13 +52,21 @@ def status(
     rounds = queries.history(notice_no)
     schedule = schedule_of(notice_no, session)
     if as_json:
-        say_json(figures.to_json() | {"rounds": rounds.as_json(), "schedule": schedule})
+        more = {
+            "rounds": rounds.as_json(),
+            "schedule": schedule,
+            "manager_in_copy": [one.to_json() for one in manager_in_copy_counts(notice_no)],
+            "mailboxes": [one.to_json() for one in lags(session.settings, session.now)],
+        }
+        say_json(figures.to_json() | more)
         return
     console = Console()
     if not (watch and sys.stdout.isatty()) or figures.state in FINAL:
         console.print(terminal.status_view(figures))
         say(f"\n{rounds_line(rounds, session.now)}")
         say(schedule_line(schedule))
+        for one in lags(session.settings, session.now):
+            say(one.sentence())
         return
     with Live(terminal.status_view(figures), console=console, auto_refresh=False) as live:
         while figures.state not in FINAL:

@@ -7,11 +7,12 @@ text is not read for an answer; what is unclear goes before a person.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final
 
 from postmuster.inbound.actions import ClaimedMail
+from postmuster.jobs import confirming
 from postmuster.jobs.desk import Desk
 from postmuster.jobs.looking import AUTHORED, Look, folded_subject
 from postmuster.mail.kind import Kind
@@ -19,14 +20,18 @@ from postmuster.mail.report import Action, Report
 from postmuster.notices import queries as notices
 from postmuster.notices.deadlines import end_with_grace
 from postmuster.notices.queries import StoredRound
+from postmuster.notices.screened_letters import what_to_tell
 from postmuster.notices.sent import sent_text
 from postmuster.outbound import queries as book
+from postmuster.outbound.copies import sender_of
 from postmuster.outbound.states import DeliveryState
 from postmuster.outbound.values import DeliveryOf, Evidence
 from postmuster.reading.answer import Answer
 from postmuster.reading.ask import Ask, AskType
 from postmuster.reading.reading import Reading, read_message
 from postmuster.replies import actions as replies
+from postmuster.replies.copied import manager_in_copy
+from postmuster.replies.election_values import Attempt, Election
 from postmuster.replies.matching import authorship
 from postmuster.replies.states import AnswerState, CaseReason, MatchedBy
 from postmuster.replies.values import Finding, FoundAnswer
@@ -49,12 +54,19 @@ _HELD_TIERS: Final = frozenset({"A", "B"})
 
 @dataclass(frozen=True, slots=True)
 class Judged:
-    """One mail with its effect. `person` is whom a letter would go to; None where nothing may be sent."""
+    """One mail with its effect. `person` is whom a letter would go to; None where nothing may be sent.
+
+    `attempt`: it holds a code and nothing else. `bound`: it came too late to change this election. `found`: kinds of things
+    in it that should not be sent by mail.
+    """
 
     finding: Finding
     evidence: Evidence | None = None
     person: PersonEntry | None = None
     round: StoredRound | None = None
+    attempt: Attempt | None = None
+    bound: Election | None = None
+    found: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +95,7 @@ def judge(looks: Sequence[Look], desk: Desk) -> list[Judged]:
         if whose.delivery is not None
     ]
     replies.lock_people(pairs)
+    ground.chosen = confirming.chosen({pair for pair in pairs if ground.asks_to_choose(pair[0])}, desk)
     fresh = replies.mark_seen(
         [(each, one.mail.mail_no) for one in looks if one.classified.kind is Kind.REPLY for each in one.fingerprints]
     )
@@ -110,6 +123,8 @@ class _Ground:
         for version in {round_.roster_version for round_ in self.rounds.values()}:
             entries = roster.people_for(version, sorted(persons))
             self._people |= {(version, person_no): entry for person_no, entry in entries.items()}
+        self._managers = self._addresses_of_managers(desk.now)
+        self.chosen: dict[tuple[int, int], confirming.Chosen] = {}  # asked for once the people are held
 
     def whose(self, one: Look) -> _Whose:
         """The strongest clue whose person wrote the mail, else the strongest clue, else the sender and the subject."""
@@ -135,6 +150,37 @@ class _Ground:
     def person(self, delivery: DeliveryOf) -> PersonEntry | None:
         round_ = self.rounds.get((delivery.notice_no, delivery.round_no))
         return self._people.get((round_.roster_version, delivery.person_no)) if round_ else None
+
+    def manager_in_copy(self, one: Look, delivery: DeliveryOf, desk: Desk) -> str:
+        """The word for the record; empty where no report was asked, or the roster has no manager for the person."""
+        content = self.rounds[delivery.notice_no, delivery.round_no].revision.content
+        person = self.person(delivery)
+        manager = self._managers.get(person.manager_id) if person else None
+        if str(content.ask.type) != AskType.REPORT or not manager:
+            return ""
+        own = self._enrolled.get(delivery.person_no, frozenset())
+        return str(
+            manager_in_copy(
+                one.message,
+                manager=manager,
+                set_aside=own | {sender_of(content, desk.names).addr.match_key},
+                our_domains=(desk.settings.intake.domain, desk.settings.relay.bounce_domain),
+            )
+        )
+
+    def _addresses_of_managers(self, now: datetime) -> dict[str, frozenset[str]]:
+        """The addresses of the managers of those who are asked for a report, by manager_id; no others are looked up."""
+        asked = {
+            of.roster_version for of in self.rounds.values() if str(of.revision.content.ask.type) == AskType.REPORT
+        }
+        named = {one.manager_id for (version, _), one in self._people.items() if version in asked and one.manager_id}
+        numbers = roster.person_numbers(sorted(named)) if named else {}
+        keys = roster.enrolled_address_keys(sorted(numbers.values()), now=now) if numbers else {}
+        return {manager_id: keys[number] for manager_id, number in numbers.items()}
+
+    def asks_to_choose(self, notice_no: int) -> bool:
+        asked = (str(of.revision.content.ask.type) for (number, _), of in self.rounds.items() if number == notice_no)
+        return AskType.ELECTION in asked
 
     def _named(self, one: Look) -> list[tuple[DeliveryOf, MatchedBy]]:
         found = [(self._deliveries.get((c.ref.notice_no, c.ref.round_no, c.ref.seq)), c.by) for c in one.clues]
@@ -226,19 +272,28 @@ def _judge_reply(one: Look, delivery: DeliveryOf, by: MatchedBy, ground: _Ground
     subject = content.subject.best(language, content.language)
     ours = sent_text(content, language)
     reading = read_message(one.message, one.classified, ask=ask, sent_text=ours, sent_subject=subject, with_links=False)
-    evidence = _reached(delivery, "reply")
+    evidence, found = _reached(delivery, "reply"), what_to_tell(reading)
     if any(marking.tier in _HELD_TIERS for marking in reading.markings):
-        return _plain(one, whose, reason="marked", cases=(CaseReason.MARKED,), evidence=evidence)
+        held = _plain(one, whose, reason="marked", cases=(CaseReason.MARKED,), evidence=evidence)
+        return replace(held, person=person, round=round_, found=found)
+    before = ground.chosen.get((delivery.notice_no, delivery.person_no))
+    if (tried := confirming.attempt(one, reading, ask, before, desk)) is not None:
+        judged = _plain(one, whose, reason=confirming.word_of(tried), evidence=evidence, reading=reading)
+        return replace(judged, person=person, round=round_, attempt=tried, found=found)
     if not content.asks or reading.answer is None:
-        return _plain(one, whose, reason="nothing_asked", evidence=evidence, reading=reading)
+        told = _plain(one, whose, reason="nothing_asked", evidence=evidence, reading=reading)
+        return replace(told, person=person, round=round_, found=found)
     late = False
     if content.deadline is not None:
         zone = person.time_zone if person else ""
         end = end_with_grace(content.deadline, zone, organisation_zone=desk.settings.organisation.time_zone)
         late = one.mail.accepted_at > end
     answer, cases = _answer(reading.answer, late=late)
+    answer, cases, bound = confirming.kept_to_limits(answer, cases, before, one.mail.accepted_at)
     judged = _plain(one, whose, evidence=evidence, reading=reading, answer=answer, cases=cases, late=late)
-    return Judged(judged.finding, evidence, person, round_)
+    in_copy = ground.manager_in_copy(one, delivery, desk)
+    finding = replace(judged.finding, manager_in_copy=in_copy) if in_copy else judged.finding
+    return Judged(finding, evidence, person, round_, bound=bound, found=found)
 
 
 def _answer(answer: Answer, *, late: bool) -> tuple[FoundAnswer, tuple[CaseReason, ...]]:

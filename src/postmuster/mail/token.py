@@ -58,6 +58,7 @@ class Purpose(StrEnum):
     VERP = "verp"
     CHECK = "check"
     MESSAGE_ID = "message-id"
+    CONFIRM = "confirm"  # written and read in `confirmation`
 
 
 _SIGNED_AS: Final = {purpose: b"postmuster\0" + purpose.encode() + b"\0" for purpose in Purpose}

@@ -6,7 +6,7 @@ so that a privacy assessment can be compared with it; and it gives every word th
 one digest, which is what officers approve.
 
 Promises: any octets give a content or reasons, never an exception; the digest covers the content, the bodies, the
-generated block and every receipt in every language of the notice, and does not depend on the order of keys, on
+generated block and every letter in every language of the notice, and does not depend on the order of keys, on
 comments or on line ends.
 Limits: those of `assessments.table`, `body` and `sections`. `docs/notice-file.md` lists every key.
 Sources: OMB M-03-22; 5 U.S.C. 552a(e)(3).
@@ -22,16 +22,19 @@ from collections.abc import Iterator, Mapping
 from typing import Final
 
 from postmuster.assessments.coverage import Claims
-from postmuster.assessments.kinds import MachineSorting, NoticeKind
+from postmuster.assessments.kinds import AskType, MachineSorting, NoticeKind
 from postmuster.assessments.table import Faults, Refusals, Table, Texts, open_table
 from postmuster.mail.placeholders import names_in
 from postmuster.notices import sections, sending
 from postmuster.notices.body import MAX_BODY_OCTETS, body_faults, render
 from postmuster.notices.deadlines import earliest_end
+from postmuster.notices.election_letters import every_election_letter
 from postmuster.notices.letters import every_receipt
+from postmuster.notices.screened_letters import every_screened_letter
 from postmuster.notices.terms import (
     LANGUAGES,
     PERSON_ZONE,
+    ElectionTerms,
     InDoubt,
     Limits,
     NoticeContent,
@@ -51,6 +54,7 @@ _AS_USUAL: Final = {
         ("ramp", None),
         ("limits", Limits()),
         ("schedule", Schedule()),
+        ("election", ElectionTerms()),
     )
 }
 MAX_DEADLINE_AHEAD: Final = datetime.timedelta(days=731)  # longer is a slip of the pen
@@ -72,10 +76,10 @@ def read_notice(toml: bytes, bodies: Mapping[str, bytes], *, file: str = "notice
 
 
 def canonical(content: NoticeContent) -> bytes:
-    """Return the octets that stand for a revision: the content, the mail and each receipt in every language.
+    """Return the octets that stand for a revision: the content, the mail and each letter in every language.
 
-    A table about sending that says nothing but defaults is left out, as if it were not written: digests that were approved
-    before such tables existed still hold.
+    A table about sending or elections that says nothing but defaults is left out, as if it were not written: digests that
+    were approved before such tables existed still hold.
     """
     written = dataclasses.asdict(content)
     languages = [language for language, _ in content.bodies]
@@ -87,8 +91,17 @@ def canonical(content: NoticeContent) -> bytes:
             language: [dataclasses.asdict(letter) for letter in every_receipt(content, language)]
             for language in languages
         },
+        "screened": {
+            language: [dataclasses.asdict(letter) for letter in every_screened_letter(content, language)]
+            for language in languages
+        },
         "time": {language: dict(words_in(language)["time"]) for language in languages},
     }
+    if content.ask.type is AskType.ELECTION:
+        fixed["elections"] = {
+            language: [dataclasses.asdict(letter) for letter in every_election_letter(content, language)]
+            for language in languages
+        }
     return json.dumps(fixed, ensure_ascii=False, sort_keys=True, separators=(",", ":"), default=_plain).encode()
 
 
@@ -191,6 +204,7 @@ def _content(table: Table, bodies: Mapping[str, bytes], faults: Faults) -> Notic
         ramp=ramp,
         limits=limits,
         schedule=sending.read_schedule(table),
+        election=sections.read_election(table, ask),
     )
     _check_languages(table, read)
     _check_deadline_use(table, read)

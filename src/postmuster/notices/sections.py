@@ -30,6 +30,7 @@ from postmuster.notices.terms import (
     Authority,
     Contact,
     Deadline,
+    ElectionTerms,
     Requirement,
     RetentionStart,
     RetentionTerm,
@@ -43,6 +44,7 @@ MAX_CHOICE_CHARS: Final = 40  # own limit: a choice is typed by hand
 MAX_ITEMS: Final = 20  # own limit: points of a report
 MAX_GRACE_MINUTES: Final = 10_080  # a week
 MAX_WAIT_DAYS: Final = 366  # a decision or an answer that takes longer is none
+MAX_CONFIRM_DAYS: Final = 60  # own limit: a code that holds longer lies about in mailboxes
 NO_CONSEQUENCE: Final = "none"
 _RESERVED_CHOICES = frozenset({"withdraw", "decline"})
 _SLUG = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
@@ -118,6 +120,29 @@ def _choices(inner: Table) -> tuple[str, ...]:
     for choice in sorted(_RESERVED_CHOICES.intersection(folded)):
         inner.fault("choices", f"has “{choice}”, a word by which people take an answer back; choose another.")
     return choices
+
+
+def read_election(table: Table, ask: Ask) -> ElectionTerms:
+    """Return how a choice comes into force, and for whom the offer is open."""
+    inner, default = table.table("election"), ElectionTerms()
+    confirm = inner.whole("confirm_days", least=1, most=MAX_CONFIRM_DAYS)
+    withdraw = inner.whole("withdraw_days", least=1, most=MAX_WAIT_DAYS)
+    classes = tuple(str(word) for word in inner.choices("classes", EmploymentClass))
+    statuses = tuple(str(word) for word in inner.choices("statuses", Status))
+    components = inner.words("except_components", most_chars=500)
+    for key, found in (("classes", classes), ("statuses", statuses), ("except_components", components)):
+        if inner.has(key) and not found:
+            inner.fault(key, "must list at least one value; take it out to leave it as usual.")
+    inner.done()
+    if table.has("election") and ask.type is not AskType.ELECTION:
+        table.fault("election", "is written although no election is asked for; take it out.")
+    return ElectionTerms(
+        default.confirm_days if confirm is None else confirm,
+        default.withdraw_days if withdraw is None else withdraw,
+        tuple(sorted(classes)),
+        tuple(sorted(statuses)) or default.statuses,
+        tuple(sorted(components)),
+    )
 
 
 def read_deadline(table: Table, ask: Ask) -> Deadline | None:

@@ -198,6 +198,21 @@ class Schedule:
 
 
 @dataclass(frozen=True, slots=True)
+class ElectionTerms:
+    """How a choice comes into force, and for whom the offer is open.
+
+    `classes` and `statuses` are those eligible, by the newest roster; no class named: those of the audience. Whoever belongs
+    to `except_components`, or to what lies below them, is not eligible.
+    """
+
+    confirm_days: int = 7  # how long a code holds
+    withdraw_days: int = 7  # how long a recorded choice can be taken back
+    classes: tuple[str, ...] = ()
+    statuses: tuple[str, ...] = ("active", "no_mail_access", "on_leave")
+    except_components: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class NoticeContent:
     """Everything a revision of a notice says and asks."""
 
@@ -225,6 +240,7 @@ class NoticeContent:
     ramp: Ramp | None = None  # None: everybody at once
     limits: Limits = Limits()
     schedule: Schedule = Schedule()
+    election: ElectionTerms = ElectionTerms()  # means nothing where no election is asked for
 
     @property
     def asks(self) -> bool:

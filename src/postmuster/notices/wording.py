@@ -131,6 +131,9 @@ def _ask(content: NoticeContent, language: str) -> Iterator[Block]:
         days = str(ask.decision_days)
         words = {"decided_by": decided_by, "days": days, "withdraw": WITHDRAW_WORDS}
         yield Paragraph(say(language, "answer", "election_effect", **words))
+        terms = content.election
+        confirm_days, withdraw_days = str(terms.confirm_days), str(terms.withdraw_days)
+        yield Paragraph(say(language, "election", "terms", confirm_days=confirm_days, withdraw_days=withdraw_days))
     else:
         yield Paragraph(say(language, "answer", "report", items=str(ask.items)))
         yield Paragraph(say(language, "answer", "report_sensitive", sentence=SENSITIVE_SENTENCE))

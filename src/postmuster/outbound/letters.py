@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -27,8 +28,14 @@ _SQL = sql.load("outbound")
 
 
 class LetterKind(StrEnum):
+    """What a letter is. Confirmation, verdict and note say where an election stands; screened: of what must not be mailed."""
+
     RECEIPT = "receipt"
     PROOF = "proof"
+    CONFIRMATION = "confirmation"
+    VERDICT = "verdict"
+    NOTE = "note"
+    SCREENED = "screened"
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +108,12 @@ def write_letters(letters: Sequence[NewLetter], keyring: Keyring, now: datetime)
     }  # fmt: skip
     sql.execute(_SQL["add_letters"], values)
     return ids
+
+
+def written_lately(kind: LetterKind, persons: Sequence[int], since: datetime) -> Counter[int]:
+    """How many letters of a kind each of these people was written since then. Index: outbound_letter_person."""
+    values = {"kind": str(kind), "persons": list(persons), "since": since}
+    return Counter({int(person_no): int(count) for person_no, count in sql.rows(_SQL["written_lately"], values)})
 
 
 def claim_letters(keyring: Keyring, *, limit: int, lease_s: int, now: datetime) -> list[ClaimedLetter]:

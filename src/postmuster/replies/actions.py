@@ -6,15 +6,8 @@ import json
 from collections.abc import Sequence
 from datetime import datetime
 
-from django.db import transaction
-
-from postmuster.access.roles import Actor
 from postmuster.base import sql
-from postmuster.base.errors import Refused
-from postmuster.base.ids import case_id
-from postmuster.ledger import actions as ledger
-from postmuster.replies.models import Case
-from postmuster.replies.states import AnswerState, CaseState
+from postmuster.replies.states import AnswerState
 from postmuster.replies.values import Finding
 
 _SQL = sql.load("replies")
@@ -77,6 +70,7 @@ def _reply_columns(findings: Sequence[Finding], ids: Sequence[int]) -> dict[str,
         "languages": [one.language[:16] for one in findings],
         "lates": [one.late for one in findings],
         "accepted": [one.accepted_at for one in findings],
+        "in_copy": [one.manager_in_copy for one in findings],
     }
 
 
@@ -120,15 +114,3 @@ def _supersede(standing: dict[tuple[int, int], Finding]) -> None:
         withdraws = [one.answer is not None and one.answer.type == _WITHDRAW for one in standing.values()]
         values = {"notices": [p[0] for p in standing], "persons": [p[1] for p in standing], "withdraws": withdraws}
         sql.execute(_SQL["supersede"], values)
-
-
-def decide_case(case_no: int, *, decision: str, actor: Actor, now: datetime) -> None:
-    """Close a case with a reviewer's decision. Ledger: `case decided`. Raises `Refused` when it is not open."""
-    with sql.guarded(), transaction.atomic():
-        changed = Case.objects.filter(pk=case_no, state=CaseState.OPEN).update(
-            state=CaseState.DECIDED, decided_at=now, decided_by=actor.mark, decision=decision
-        )
-        if not changed:
-            raise Refused(f"There is no open case {case_id(case_no)}; nothing was changed; see `postmuster case list`.")
-        facts = {"case": case_no, "decision": decision}
-        ledger.append(kind="case decided", actor=actor.mark, subject=case_id(case_no), facts=facts, now=now)

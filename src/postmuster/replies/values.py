@@ -42,3 +42,4 @@ class Finding:
     late: bool
     answer: FoundAnswer | None
     cases: tuple[CaseReason, ...]
+    manager_in_copy: str = ""  # an `InCopy`; empty where it is not asked

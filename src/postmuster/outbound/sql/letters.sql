@@ -14,6 +14,11 @@ SELECT nextval('outbound_letter_id_seq') FROM generate_series(1, %(count)s)
 SELECT DISTINCT person_no, notice_no FROM outbound_letter
 WHERE person_no = ANY(%(persons)s::bigint[]) AND kind = 'receipt' AND written_at > %(since)s
 
+-- name: written_lately
+-- How many letters of a kind these people were written since then. Index: outbound_letter_person.
+SELECT person_no, count(*) FROM outbound_letter
+WHERE person_no = ANY(%(persons)s::bigint[]) AND kind = %(kind)s AND written_at > %(since)s GROUP BY person_no
+
 -- name: claim_letters
 -- Letters whose time has come, unless the letters lane is stopped. Index: outbound_letter_waiting.
 UPDATE outbound_letter t

@@ -14,17 +14,19 @@ SELECT EXISTS (
 -- name: spare_answered
 -- People who answered the notice in any of its rounds; and those whose reply a person still has to decide on. Whoever only
 -- asked a question, or wrote nothing that could be an answer, is asked again once that was decided. What others wrote in
--- somebody's name, and the same mail again, is no answer; nor is an automatic mail.
--- Index: replies_reply_notice, replies_answer_reply_id_key.
+-- somebody's name, and the same mail again, is no answer, unless a person decided that it is; nor is an automatic mail.
+-- Index: replies_reply_notice, replies_answer_once.
 INSERT INTO outbound_spared (notice_no, round_no, person_no, reason)
 SELECT %(notice_no)s, %(round_no)s, person_no, min(why) FROM (
   SELECT r.person_no,
-         CASE WHEN coalesce(w.type, '') NOT IN ('question', 'none') THEN 'answered'
-              WHEN EXISTS (SELECT FROM replies_case c WHERE c.reply_id = r.id AND c.state = 'open') THEN 'with_person'
+         CASE WHEN coalesce(w.type, '') NOT IN ('question', 'none')
+                AND (coalesce(w.type, ''), coalesce(w.state, '')) <> ('unclear', 'no_answer')
+                AND coalesce(w.state, '') <> 'undone' THEN 'answered'
+              WHEN EXISTS (SELECT FROM replies_case c WHERE c.reply_id = r.id AND c.state IN ('open', 'proposed')) THEN 'with_person'
          END AS why
   FROM replies_reply r LEFT JOIN replies_answer w ON w.reply_id = r.id
   WHERE r.notice_no = %(notice_no)s AND r.kind = 'reply' AND r.person_no IS NOT NULL
-    AND r.reason NOT IN ('other_author', 'repeated')) AS wrote
+    AND (r.reason NOT IN ('other_author', 'repeated') OR w.state IN ('counted', 'needs_confirmation'))) AS wrote
 WHERE why IS NOT NULL
 GROUP BY person_no
 ON CONFLICT DO NOTHING

@@ -71,9 +71,9 @@ WHERE g.state = 'with_person'
   AND NOT EXISTS (SELECT FROM given s WHERE s.person_no = g.person_no AND s.state <> 'with_person')
 
 -- name: cases
--- Open cases of a notice by reason. Index: replies_case_open.
+-- Cases of a notice that wait for a person, by reason. Index: replies_case_by_reason.
 SELECT c.reason, count(*) FROM replies_case c JOIN replies_reply r ON r.id = c.reply_id
-WHERE c.state = 'open' AND r.notice_no = %(notice_no)s GROUP BY c.reason
+WHERE c.state IN ('open', 'proposed') AND r.notice_no = %(notice_no)s GROUP BY c.reason
 
 -- name: letters
 -- Letters of a notice by kind, whatever became of them.

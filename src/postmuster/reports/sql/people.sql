@@ -18,10 +18,11 @@ WHERE a.person_no = %(person_no)s
 ORDER BY a.notice_no DESC, a.round_no DESC
 
 -- name: person_answers
--- For each notice the answer that stands, else the newest one. Index: replies_reply_person.
+-- For each notice the answer that stands, else the newest one; not what an officer read otherwise, or took back.
+-- Index: replies_reply_person.
 SELECT DISTINCT ON (w.notice_no) w.notice_no, w.type, w.choice, w.state
 FROM replies_answer w JOIN replies_reply r ON r.id = w.reply_id
-WHERE r.person_no = %(person_no)s AND w.person_no = %(person_no)s
+WHERE r.person_no = %(person_no)s AND w.person_no = %(person_no)s AND w.state NOT IN ('replaced', 'undone')
 ORDER BY w.notice_no, w.state IN ('counted', 'needs_confirmation') DESC, w.accepted_at DESC, w.id DESC
 
 -- name: person_letters
