@@ -66,8 +66,15 @@ def look(mail: ClaimedMail, taken: TakenMail, desk: Desk) -> Look:
     written_by = author(message)
     authentication = None
     if classified.kind in AUTHORED:
+        ours = desk.settings.intake
         authentication = authenticate(
-            taken.data, message, txt=desk.txt, authserv_id=desk.settings.intake.authserv_id, now=mail.accepted_at
+            taken.data,
+            message,
+            txt=desk.txt,
+            authserv_id=(ours.authserv_id, *ours.more_authserv_ids),
+            internal_hops=ours.internal_hops,
+            trusted_sealers=ours.trusted_sealers,
+            now=mail.accepted_at,
         )
     grade = str(authentication.grade) if authentication else ""
     return Look(

@@ -7,7 +7,7 @@ and to nobody whose address is somebody else's by now (`outbound.suppression`).
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import timedelta
 
 from postmuster.base.ids import notice_id
@@ -29,12 +29,14 @@ from postmuster.roster.queries import PersonEntry
 _SOUND_ID = re.compile(r"[!#-;=?A-Z^-~]{1,100}@[!#-;=?A-Z^-~]{1,100}")
 
 
-def due(looks: Sequence[Look], judged: Sequence[Judged], numbers: Sequence[int], desk: Desk) -> list[NewLetter]:
-    """The receipts a batch owes."""
+def due(
+    looks: Sequence[Look], judged: Sequence[Judged], numbers: Sequence[int], desk: Desk, *, told: Collection[int] = ()
+) -> list[NewLetter]:
+    """The receipts a batch owes; none for the replies whose writers another letter has `told` already."""
     owed = [
         (look, one.person, one.round, one.finding.delivery, one.finding.answer, one.finding.late, number)
         for look, one, number in zip(looks, judged, numbers, strict=True)
-        if one.finding.answer is not None and one.person is not None
+        if one.finding.answer is not None and one.person is not None and number not in told
     ]
     since = desk.now - timedelta(seconds=desk.settings.work.letter_window_s)
     persons = [person.person_no for _, person, *_ in owed if person]

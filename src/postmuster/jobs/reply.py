@@ -23,7 +23,7 @@ from postmuster.inbound import actions as inbound
 from postmuster.inbound.actions import ClaimedMail
 from postmuster.inbound.envelope import TakenMail
 from postmuster.inbound.states import MailState
-from postmuster.jobs import judging, receipts
+from postmuster.jobs import election, judging, monster, receipts, screened
 from postmuster.jobs.desk import Desk, DoorDesk
 from postmuster.jobs.judging import Judged
 from postmuster.jobs.looking import Look, look
@@ -70,7 +70,9 @@ def digest(*, desk: Desk) -> int:
         mails = inbound.claim(limit=work.digest_batch_rows, lease_s=work.lease_s)
         if not mails:
             break
-        done += _digest_safely(mails, desk)
+        for part in monster.portions(mails):
+            with monster.watched(monster.watch_s(work.lease_s)):
+                done += _digest_safely(part, desk)
     return done
 
 
@@ -87,6 +89,9 @@ def _digest_safely(mails: Sequence[ClaimedMail], desk: Desk) -> int:
         if len(mails) == 1 or max(mail.attempts for mail in mails) < MAX_ATTEMPTS:
             inbound.let_go(mails)
             raise
+    except monster.TooMuch:
+        if len(mails) == 1:
+            return _set_aside(mails[0], desk, at_once=True)
     except Exception:
         if len(mails) == 1:
             return _set_aside(mails[0], desk)
@@ -106,9 +111,9 @@ def _digest_one_by_one(mails: Sequence[ClaimedMail], desk: Desk) -> int:
     return done
 
 
-def _set_aside(mail: ClaimedMail, desk: Desk) -> int:
+def _set_aside(mail: ClaimedMail, desk: Desk, *, at_once: bool = False) -> int:
     """A mail that cannot be digested waits for another try, then for a person; it is never dropped."""
-    if mail.attempts < MAX_ATTEMPTS:
+    if mail.attempts < MAX_ATTEMPTS and not at_once:
         inbound.let_go([mail])
         return 0
     with sql.guarded(), transaction.atomic():
@@ -123,6 +128,7 @@ def _digest_batch(mails: Sequence[ClaimedMail], desk: Desk) -> int:
     """Digest mails in one transaction. Those for which DNS gave no answer keep their lease and come again when it ends."""
     with sql.guarded():
         opened = vault.open_items([mail.item_no for mail in mails], desk.keyring)
+    monster.try_first(mails, opened)
     looks = [look(mail, TakenMail.unpack(opened[mail.item_no]), desk) for mail in mails]
     ready = [one for one in looks if not one.is_temporary or one.mail.attempts >= MAX_ATTEMPTS]
     done = len(ready)
@@ -159,7 +165,9 @@ def _record(looks: Sequence[Look], judged: Sequence[Judged], desk: Desk) -> None
     now = desk.now
     numbers = replies.record([one.finding for one in judged], now=now)
     outbound.settle_by_evidence([one.evidence for one in judged if one.evidence], now)
-    letters.write_letters(receipts.due(looks, judged, numbers, desk), desk.keyring, now)
+    told = election.digest(looks, judged, numbers, desk)
+    owed = receipts.due(looks, judged, numbers, desk, told=told)
+    letters.write_letters([*owed, *screened.due(judged, numbers, desk)], desk.keyring, now)
     owners = [
         (one.finding.item_no, one.finding.delivery.notice_no, one.finding.delivery.person_no)
         for one in judged

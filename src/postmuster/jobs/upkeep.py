@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from postmuster.inbound import queries as inbound
-from postmuster.jobs import ramp
+from postmuster.jobs import election, ramp
 from postmuster.jobs.desk import Desk
 from postmuster.jobs.notice import is_overtaken, opening_of, ref_of, settle
 from postmuster.ledger import actions as ledger
@@ -38,11 +38,13 @@ class Due:
 
 
 def look_around(*, desk: Desk) -> Due:
-    """Rescue what dead workers left, number the ledger, fold counters, settle what is finished; say what is due."""
+    """Rescue what dead workers left, number the ledger, fold counters, settle what is finished, see to elections whose term is
+    over; say what is due."""
     now = desk.now
     outbound.rescue(now)
     outbound.fold_counters()
     ramp.watch_rounds(desk=desk)
+    election.by_the_clock(desk=desk)
     for _ in range(NUMBER_ROUNDS):
         if not ledger.number():
             break
