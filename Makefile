@@ -16,6 +16,7 @@ TESTS ?= tests
 UPGRADE ?=
 SIGN ?= openssl
 RUNS ?= 200
+SECONDS ?= 600
 
 BIN := .venv/bin
 
@@ -29,7 +30,7 @@ define find_python
 	  exit 1; fi
 endef
 
-.PHONY: help setup ready-demo ready-dev demo chaos-send chaos-read stop-drill test test-fast lint check up bench bench-send corpus docs-figures clean-data lock fmt
+.PHONY: help setup ready-demo ready-dev demo chaos-send chaos-read stop-drill fuzz test test-fast lint check up bench bench-send corpus docs-figures clean-data lock fmt
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## (.*)/  \1|\2/' | column -t -s '|'
@@ -85,6 +86,10 @@ check: lint test ## What has to pass before a change goes in: lint and test
 fmt: ready-dev ## Write the code in the house's style
 	@"$(BIN)/ruff" check --fix .
 	@"$(BIN)/ruff" format .
+
+fuzz: ready-dev ## Fuzz every public reader of mail and text: SECONDS=600 in all
+	@"$(BIN)/python" -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/fuzz.txt
+	@"$(BIN)/python" fuzz/run.py --seconds "$(SECONDS)"
 
 corpus: ready-dev ## Read the corpora of mail and print what was right and wrong
 	@"$(BIN)/postmuster" bench corpus

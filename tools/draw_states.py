@@ -20,6 +20,7 @@ from postmuster.control.states import ARROWS as STOP_ARROWS
 from postmuster.inbound.states import MAIL_ARROWS
 from postmuster.notices.states import NOTICE_ARROWS, ROUND_ARROWS
 from postmuster.outbound.states import BATCH_ARROWS, DELIVERY_ARROWS, LETTER_ARROWS
+from postmuster.replies.election_states import ELECTION_ARROWS
 from postmuster.replies.states import ANSWER_ARROWS, CASE_ARROWS
 
 PAGE = Path(__file__).resolve().parent.parent / "docs" / "states.md"
@@ -81,7 +82,8 @@ LIVES = (
         "Letter",
         "outbound/states.py",
         LETTER_ARROWS,
-        "A single mail to one person or officer: a receipt or a proof. While it is tried again it goes on waiting.",
+        "A single mail to one person or officer: a receipt, what became of an election, or a proof. While it is tried again it "
+        "goes on waiting.",
     ),
     Life(
         "Mail",
@@ -96,6 +98,13 @@ LIVES = (
         ANSWER_ARROWS,
         "What a person's reply says about what was asked. At most one answer of a person to a notice stands; the latest by "
         "our acceptance replaces it.",
+    ),
+    Life(
+        "Election",
+        "replies/election_states.py",
+        ELECTION_ARROWS,
+        "A choice on its way into force. Each state is told to the person in a letter. It begins with a code on its way, waiting "
+        "for the signed-in page (below grade A), or not eligible. No clock leads to recorded.",
     ),
     Life(
         "Case",

@@ -17,4 +17,5 @@ for name in build lock; do
 done
 compile pyproject.toml -o requirements/run.txt "$@"
 compile pyproject.toml --extra demo -c requirements/run.txt -o requirements/demo.txt "$@"
+compile pyproject.toml --extra fuzz -c requirements/run.txt -o requirements/fuzz.txt "$@"
 compile pyproject.toml --extra demo --extra dev -c requirements/demo.txt -o requirements/dev.txt "$@"

@@ -7,7 +7,7 @@ Promises: every file that can be opened gives one object, `unreadable` included,
 file gave one, 1 when a file could not be opened (a sentence on stderr), 2 for wrong usage.
 
 Limits: 64 MiB of a file are read. No DNS is asked: DKIM is not checked here, and results stated by a border server
-are believed only with `--authserv-id`.
+are believed only with `--authserv-id`, the login at a server of ours only with `--internal-hop`.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from __future__ import annotations
 import importlib
 import json
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final
 
@@ -48,13 +48,18 @@ def read_files(
     ],
     sent: Annotated[Path | None, typer.Option(help="The mail they answer, or its notice in TOML.")] = None,
     ask: Annotated[str | None, typer.Option(help="acknowledge, election:CHOICE[,CHOICE], report:N or none.")] = None,
-    authserv_id: Annotated[str, typer.Option(help="Whose Authentication-Results are believed.")] = "",
+    authserv_id: Annotated[
+        list[str] | None, typer.Option(help="Whose Authentication-Results are believed; may be given again.")
+    ] = None,
+    internal_hop: Annotated[
+        list[str] | None, typer.Option(help="A server of ours, as in intake.internal_hops; may be given again.")
+    ] = None,
     as_lines: Annotated[bool, typer.Option("--json", help="One JSON object per file and line.")] = False,
 ) -> None:
     """Say what each file is and what it answers."""
     asked = _ask(ask)
     before = _sent(sent) if sent else None
-    checks = _checks(authserv_id) if authserv_id else None
+    checks = _checks(authserv_id or (), internal_hop or ()) if authserv_id or internal_hop else None
     failed = False
     for path in files:
         raw = _octets(path, MAX_FILE_OCTETS)
@@ -80,6 +85,15 @@ def import_files(
     """Take in mail from a mailbox, as if it had come through the door. What comes twice counts once."""
     importlib.import_module("postmuster.cli.session").prepare_django("intake")
     importlib.import_module("postmuster.cli.reply_import").import_mail(path, as_json=as_json)
+
+
+@app.command("fetch")
+def fetch_mail(
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON value on one line.")] = False,
+) -> None:
+    """Take in what is new in the mailboxes that are configured, now. `postmuster up` does it by itself."""
+    importlib.import_module("postmuster.cli.session").prepare_django("intake")
+    importlib.import_module("postmuster.cli.reply_import").fetch_mail(as_json=as_json)
 
 
 def _write(text: str) -> None:
@@ -120,12 +134,14 @@ def _sent(path: Path) -> Sent:
     return sent
 
 
-def _checks(authserv_id: str) -> Callable[[bytes, Message], Authentication]:
+def _checks(authserv_ids: Sequence[str], internal_hops: Sequence[str]) -> Callable[[bytes, Message], Authentication]:
     """Return the checks that need no network. Their module is loaded here: most readings do without it."""
     module = importlib.import_module("postmuster.mail.authentication")
 
     def check(raw: bytes, message: Message) -> Authentication:
-        found: Authentication = module.authenticate(raw, message, txt=_nothing_published, authserv_id=authserv_id)
+        found: Authentication = module.authenticate(
+            raw, message, txt=_nothing_published, authserv_id=authserv_ids, internal_hops=internal_hops
+        )
         return found
 
     return check

@@ -31,7 +31,7 @@ SELECT m.id, m.item_no, r.kind, r.reason, r.matched_by, a.type, a.choice, a.item
 FROM inbound_mail m JOIN replies_reply r ON r.mail_no = m.id LEFT JOIN replies_answer a ON a.reply_id = r.id
 WHERE m.id > %(after)s ORDER BY m.id LIMIT %(limit)s
 """
-_COUNTED: Final = frozenset({"counted", "needs_confirmation", "superseded", "withdrawn"})
+_COUNTED: Final = frozenset({"counted", "needs_confirmation", "not_counted", "superseded", "withdrawn"})
 
 
 @dataclass(frozen=True, slots=True)
