@@ -7,15 +7,13 @@ marking or a question that was answered elsewhere, is told to nobody here. Only 
 
 from __future__ import annotations
 
-from postmuster.base.ids import notice_id
+from postmuster.jobs.addressing import letter_about
 from postmuster.jobs.desk import Desk
-from postmuster.mail.token import DeliveryRef, write_check_code
+from postmuster.mail.token import DeliveryRef
 from postmuster.notices import queries as notices
-from postmuster.notices.deadlines import deadline_text
 from postmuster.notices.letters import Understood, receipt
 from postmuster.notices.queries import StoredRound
-from postmuster.outbound.copies import addresses_of, sender_of
-from postmuster.outbound.letters import LetterKind, LetterText, NewLetter, write_letters
+from postmuster.outbound.letters import LetterKind, NewLetter, write_letters
 from postmuster.outbound.suppression import never_again
 from postmuster.replies.case_states import Decision
 from postmuster.replies.cases import Decided
@@ -68,31 +66,6 @@ def _letter(
     person: PersonEntry, round_: StoredRound, ref: DeliveryRef, understood: Understood, reply_no: int, desk: Desk
 ) -> NewLetter:
     content = round_.revision.content
-    language = content.language_for(person.language)
-    wording = receipt(content, language, understood=understood)
-    reply_to, _ = addresses_of(ref, round_.released_at, desk.names, desk.signing)
-    sender = sender_of(content, desk.names)
-    zone = desk.settings.organisation.time_zone
-    deadline = (
-        deadline_text(content.deadline, language, person.time_zone, organisation_zone=zone) if content.deadline else ""
-    )
-    text = LetterText(
-        to_name=person.name,
-        to_address=str(person.addr),
-        from_name=sender.display_name,
-        from_address=str(sender.addr),
-        reply_to=str(reply_to),
-        language=language,
-        subject=wording.subject,
-        text=wording.text,
-        html=wording.html,
-        values={
-            "name": person.name,
-            "component": person.component.rpartition("/")[2],
-            "deadline": deadline,
-            "notice_id": notice_id(ref.notice_no),
-            "check_code": write_check_code(ref, desk.signing.key),
-        },
-        fields=(),
-    )
+    wording = receipt(content, content.language_for(person.language), understood=understood)
+    text = letter_about(ref, person, round_, wording, desk)
     return NewLetter(LetterKind.VERDICT, ref.notice_no, text, person.person_no, reply_no=reply_no)

@@ -6,22 +6,19 @@ is derived here, put into the sealed text, and kept nowhere else.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final
 
-from postmuster.base.ids import notice_id
+from postmuster.jobs.addressing import letter_about
 from postmuster.jobs.desk import Desk
 from postmuster.mail.confirmation import write_confirmation
-from postmuster.mail.token import write_check_code
 from postmuster.notices import queries as notices
-from postmuster.notices.deadlines import deadline_text, moment_text, zone_for
+from postmuster.notices.deadlines import moment_text, zone_for
 from postmuster.notices.election_letters import election_letter
 from postmuster.notices.queries import StoredRound
-from postmuster.outbound.copies import addresses_of, sender_of
-from postmuster.outbound.letters import LetterKind, LetterText, NewLetter, write_letters
+from postmuster.outbound.letters import LetterKind, NewLetter, write_letters
 from postmuster.outbound.suppression import never_again
 from postmuster.replies.election_states import ElectionState
 from postmuster.replies.election_values import Election, Move
@@ -37,7 +34,6 @@ _KINDS: Final[Mapping[str, LetterKind]] = {
     "declined": LetterKind.VERDICT,
     "too_late": LetterKind.RECEIPT,  # one a window, as for every answer that changes nothing
 }
-_SOUND_ID = re.compile(r"[!#-;=?A-Z^-~]{1,100}@[!#-;=?A-Z^-~]{1,100}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,44 +117,18 @@ def _letter(one: News, person: PersonEntry, round_: StoredRound, desk: Desk) -> 
     content, election = round_.revision.content, one.election
     language = content.language_for(person.language)
     wording = election_letter(content, language, letter=one.letter, choice=election.choice, reason=election.reason)
-    reply_to, _ = addresses_of(election.ref, round_.released_at, desk.names, desk.signing)
-    sender = sender_of(content, desk.names)
-    text = LetterText(
-        to_name=person.name,
-        to_address=str(person.addr),
-        from_name=sender.display_name,
-        from_address=str(sender.addr),
-        reply_to=str(reply_to),
-        language=language,
-        subject=wording.subject,
-        text=wording.text,
-        html=wording.html,
-        values=_values(one, person, round_, language, desk),
-        fields=thread(one.message_id),
-    )
+    values = _values(one, person, language, desk)
+    text = letter_about(election.ref, person, round_, wording, desk, values=values, answers=one.message_id)
     kind = _KINDS.get(one.letter, LetterKind.NOTE)
     return NewLetter(kind, election.ref.notice_no, text, person.person_no, reply_no=one.reply_no)
 
 
-def _values(one: News, person: PersonEntry, round_: StoredRound, language: str, desk: Desk) -> dict[str, str]:
-    election, content = one.election, round_.revision.content
-    zone = desk.settings.organisation.time_zone
-    values = {
-        "name": person.name,
-        "component": person.component.rpartition("/")[2],
-        "notice_id": notice_id(election.ref.notice_no),
-        "check_code": write_check_code(election.ref, desk.signing.key),
-        "left": str(one.left),
-        "because": one.because,
-        "deadline": "",
-        "until": "",
-        "code": "",
-    }
-    if content.deadline is not None:
-        values["deadline"] = deadline_text(content.deadline, language, person.time_zone, organisation_zone=zone)
+def _values(one: News, person: PersonEntry, language: str, desk: Desk) -> dict[str, str]:
+    election = one.election
+    values = {"left": str(one.left), "because": one.because, "until": "", "code": ""}
     until = _until(one)
     if until is not None:
-        values["until"] = moment_text(until, language, zone_for(person.time_zone, zone))
+        values["until"] = moment_text(until, language, zone_for(person.time_zone, desk.settings.organisation.time_zone))
     if one.letter == ElectionState.NEEDS_CONFIRMATION and election.code_until is not None:
         values["code"] = write_confirmation(election.election_no, election.ref, election.code_until, desk.signing.key)
     return values
@@ -172,10 +142,3 @@ def _until(one: News) -> datetime | None:
     if one.letter in ("under_review", "escalated"):
         return election.review_until
     return election.withdraw_until
-
-
-def thread(message_id: str) -> tuple[tuple[str, str], ...]:
-    """In-Reply-To, where the mail's own Message-ID can be written as it stands. Source: RFC 5322 §3.6.4."""
-    if not _SOUND_ID.fullmatch(message_id):
-        return ()
-    return (("In-Reply-To", f"<{message_id}>"), ("References", f"<{message_id}>"))

@@ -11,14 +11,13 @@ from collections.abc import Sequence
 from datetime import timedelta
 from typing import Final
 
-from postmuster.base.ids import notice_id
+from postmuster.jobs.addressing import letter_about
 from postmuster.jobs.desk import Desk
 from postmuster.jobs.judging import Judged
-from postmuster.mail.token import DeliveryRef, write_check_code
+from postmuster.mail.token import DeliveryRef
 from postmuster.notices.queries import StoredRound
 from postmuster.notices.screened_letters import screened_letter
-from postmuster.outbound.copies import addresses_of, sender_of
-from postmuster.outbound.letters import LetterKind, LetterText, NewLetter, written_lately
+from postmuster.outbound.letters import LetterKind, NewLetter, written_lately
 from postmuster.outbound.suppression import never_again
 from postmuster.outbound.values import DeliveryOf
 from postmuster.roster.queries import PersonEntry
@@ -54,28 +53,7 @@ def _letter(
 ) -> NewLetter:
     """Without In-Reply-To: a thread would put the letter beside the mail, in front of whoever reads along."""
     content = round_.revision.content
-    language = content.language_for(person.language)
-    wording = screened_letter(content, language, found=found)
+    wording = screened_letter(content, content.language_for(person.language), found=found)
     ref = DeliveryRef(delivery.notice_no, delivery.round_no, delivery.seq)
-    reply_to, _ = addresses_of(ref, round_.released_at, desk.names, desk.signing)
-    sender = sender_of(content, desk.names)
-    text = LetterText(
-        to_name=person.name,
-        to_address=str(person.addr),
-        from_name=sender.display_name,
-        from_address=str(sender.addr),
-        reply_to=str(reply_to),
-        language=language,
-        subject=wording.subject,
-        text=wording.text,
-        html=wording.html,
-        values={
-            "name": person.name,
-            "component": person.component.rpartition("/")[2],
-            "deadline": "",
-            "notice_id": notice_id(delivery.notice_no),
-            "check_code": write_check_code(ref, desk.signing.key),
-        },
-        fields=(),
-    )
+    text = letter_about(ref, person, round_, wording, desk)
     return NewLetter(LetterKind.SCREENED, delivery.notice_no, text, person.person_no, reply_no=reply_no)
