@@ -62,6 +62,12 @@ class LittleRelay:
         with self._lock:
             return Counter(one.recipient for one in self.taken)
 
+    def letters(self) -> list[Taken]:
+        """Letters by their numbers: over several connections they come in any order."""
+        with self._lock:
+            numbered = [(re.search(rb"^message-id:\s*<l(\d+)\.", one.octets, re.I | re.M), one) for one in self.taken]
+        return [one for found, one in sorted(numbered, key=lambda pair: int(pair[0][1]) if pair[0] else 0)]
+
     def close(self) -> None:
         """Listen no more and cut every line."""
         _cut(self._listener)  # wakes the thread that waits for a caller

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 def _sent(muster: Muster, relay: LittleRelay) -> list[tuple[str, str, Message]]:
     muster.send_letters(desk=muster.through(relay))
-    return [(one.reverse_path, one.recipient, message_from_bytes(one.octets)) for one in relay.taken]
+    return [(one.reverse_path, one.recipient, message_from_bytes(one.octets)) for one in relay.letters()]
 
 
 def test_a_receipt_goes_to_the_enrolled_address_with_a_null_reverse_path_and_to_nobody_else(

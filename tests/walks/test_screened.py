@@ -25,7 +25,7 @@ def screened(muster: Muster) -> list[int | None]:
 def sent(muster: Muster, relay: LittleRelay) -> list[tuple[str, str, Message, str]]:
     muster.send_letters(desk=muster.through(relay))
     found = []
-    for one in relay.taken:
+    for one in relay.letters():
         message = message_from_bytes(one.octets)
         octets = message.get_payload(decode=True)
         assert isinstance(octets, bytes)
