@@ -27,8 +27,14 @@ def results(value: str) -> list[tuple[str, str, dict[str, str]]]:
         ("mx (v=1) 1; dkim/1=pass (a(b)c) header.d=x", [("dkim", "pass", {"header.d": "x"})]),
         ("mx; SPF = PASS reason = \"x; y=z\" smtp.mailfrom=a@b", [("spf", "pass", {"reason": "x; y=z", "smtp.mailfrom": "a@b"})]),
         ("mx; auth=pass (x) smtp.auth=\"a b\"@c", [("auth", "pass", {"smtp.auth": "\"a b\"@c"})]),
-        ("mx; spf=pass (he said \"hi) smtp.mailfrom=a; dkim=fail", [("spf", "pass", {"smtp.mailfrom": "a"}), ("dkim", "fail", {})]),  # noqa: E501
-        ("mx; spf=pass smtp.mailfrom=\"x@home.example\"@eve.example", [("spf", "pass", {"smtp.mailfrom": "\"x@home.example\"@eve.example"})]),  # noqa: E501
+        (
+            "mx; spf=pass (he said \"hi) smtp.mailfrom=a; dkim=fail",
+            [("spf", "pass", {"smtp.mailfrom": "a"}), ("dkim", "fail", {})],
+        ),
+        (
+            "mx; spf=pass smtp.mailfrom=\"x@home.example\"@eve.example",
+            [("spf", "pass", {"smtp.mailfrom": "\"x@home.example\"@eve.example"})],
+        ),
         ("mx; spf=pass reason=\"a\\\"b\" x=\"c; dkim=pass", [("spf", "pass", {"reason": "a\"b", "x": "\"c; dkim=pass"})]),
         ("mx; spf=pass (a \\) b) smtp.mailfrom=a", [("spf", "pass", {"smtp.mailfrom": "a"})]),
         ("mx; spf=pass (never closed smtp.mailfrom=a", [("spf", "pass", {})]),

@@ -31,10 +31,19 @@ def hop(by: str, client: str | None, protocol: str, login: str = "") -> Hop:
             "Finn@home.example) by MX.agency.example. (Postfix) with ESMTPSA id 4X",
             hop("mx.agency.example", "2001:db8::7", "esmtpsa", "Finn@home.example"),
         ),
-        ("from [203.0.113.9] (helo=laptop) by mx.agency.example with esmtpsa (TLS1.3) (Exim 4.96)", hop("mx.agency.example", "203.0.113.9", "esmtpsa")),  # noqa: E501
-        ("from a.example ([203.0.113.9]:41952 helo=[127.0.0.1]) by mx.example with esmtp", hop("mx.example", "203.0.113.9", "esmtp")),  # noqa: E501
+        (
+            "from [203.0.113.9] (helo=laptop) by mx.agency.example with esmtpsa (TLS1.3) (Exim 4.96)",
+            hop("mx.agency.example", "203.0.113.9", "esmtpsa"),
+        ),
+        (
+            "from a.example ([203.0.113.9]:41952 helo=[127.0.0.1]) by mx.example with esmtp",
+            hop("mx.example", "203.0.113.9", "esmtp"),
+        ),
         ("from a.example (a.example. [203.0.113.9]) by mx.example with ESMTPS id z2", hop("mx.example", "203.0.113.9", "esmtps")),
-        ("from A.example (10.1.1.1) by B.example (10.1.1.2) with Microsoft SMTP Server (version=TLS1_2) id 15", hop("b.example", "10.1.1.1", "microsoft")),  # noqa: E501
+        (
+            "from A.example (10.1.1.1) by B.example (10.1.1.2) with Microsoft SMTP Server (version=TLS1_2) id 15",
+            hop("b.example", "10.1.1.1", "microsoft"),
+        ),
         ("from unknown (HELO [127.0.0.1]) (203.0.113.9) by 0 with SMTP; 4 Mar", hop("0", "203.0.113.9", "smtp")),
         ("from a (a [::ffff:203.0.113.9]) by b via tcp with UTF8SMTPSA id 1", hop("b", "203.0.113.9", "utf8smtpsa")),
         ("by mx.example (Postfix, from userid 33) id 4X; Tue, 4 Mar 2025", hop("mx.example", None, "")),
